@@ -1,0 +1,111 @@
+"""The engine: one pool for each process, whose connections are checked when they have rested, never when they are
+busy."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+import weakref
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import event
+
+from demijohn.database.dialects import LAZY
+
+#: Seconds of rest after which a connection is looked at before it is used. Less is a busy connection: not looked at.
+LOOK_AFTER = 1.0
+
+
+def make_engine(
+    url: str,
+    *,
+    pool_size: int = 5,
+    max_overflow: int = 10,
+    pool_timeout: float = 10.0,  # seconds
+    idle: float | None = 25.0,  # seconds
+    echo: bool = False,
+) -> sqlalchemy.Engine:
+    """An engine for `url` that connects at the first use, survives a fork and costs one round trip a read.
+
+    :param idle: a connection that has rested longer than this many seconds is replaced unasked; None: never.
+    :raises sqlalchemy.exc.ArgumentError: `url` is not a database URL.
+    """
+    address = sqlalchemy.make_url(url)
+    driver = LAZY.get(address.drivername, address.drivername)
+    kind = address.get_backend_name()
+    lazy = driver != address.drivername
+    options: dict[str, Any] = {"echo": echo}
+    if lazy:
+        options["isolation_level"] = "AUTOCOMMIT"
+    if kind != "sqlite" or address.database not in (None, "", ":memory:"):
+        options.update(pool_size=pool_size, max_overflow=max_overflow, pool_timeout=pool_timeout)
+    if kind == "sqlite":
+        options["connect_args"] = {"timeout": 30}  # seconds that a writer waits for another
+    elif kind in ("mysql", "mariadb") and _is_near(address) and not any(k.startswith("ssl") for k in address.query):
+        # Without this PyMySQL loads the system's CA bundle for each connection, 40 ms, and then does not use it.
+        options["connect_args"] = {"ssl_disabled": True}
+    engine = sqlalchemy.create_engine(address.set(drivername=driver), **options)
+    if kind == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+    else:
+        _watch_rest(engine, idle)
+    _renew_after_fork(engine)
+    return engine
+
+
+def _is_near(address: sqlalchemy.URL) -> bool:
+    return "unix_socket" in address.query or address.host in (None, "localhost", "127.0.0.1", "::1")
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA foreign_keys=ON")  # as every other database has it
+
+
+def _watch_rest(engine: sqlalchemy.Engine, idle: float | None) -> None:
+    """Replace a connection that the server has hung up on, or is about to, before a request meets it."""
+
+    @event.listens_for(engine, "checkin")
+    def note(_connection: Any, record: Any) -> None:
+        record.info["rests since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def look(connection: Any, record: Any, _fairy: Any) -> None:
+        since = record.info.get("rests since")
+        if since is None:
+            return
+        rest = time.monotonic() - since
+        if rest < LOOK_AFTER:
+            return
+        if (idle is not None and rest > idle) or _has_news(connection):
+            raise sqlalchemy.exc.DisconnectionError("the connection has rested too long")  # the pool makes another
+
+
+def _has_news(connection: Any) -> bool:
+    """Whether anything waits to be read on a connection at rest. It can only be the server's farewell."""
+    if hasattr(connection, "fileno"):  # psycopg
+        descriptor = connection.fileno()
+    elif getattr(connection, "_sock", None) is not None:  # PyMySQL
+        descriptor = connection._sock.fileno()
+    else:
+        return False
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([descriptor], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _renew_after_fork(engine: sqlalchemy.Engine) -> None:
+    """Two processes on one connection read each other's rows (gunicorn --preload, uWSGI, PythonAnywhere)."""
+    if not hasattr(os, "register_at_fork"):  # Windows
+        return
+    reference = weakref.ref(engine)
+
+    def renew() -> None:
+        forked = reference()
+        if forked is not None:
+            forked.dispose(close=False)  # the parent goes on using its own
+
+    os.register_at_fork(after_in_child=renew)

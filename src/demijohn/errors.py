@@ -1,0 +1,156 @@
+"""One family of errors. Each says what happened, why, and what to do, and carries the facts as fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class DemijohnError(Exception):
+    """The base of all errors that Demijohn raises on its own account."""
+
+
+class OutsideRequestError(DemijohnError):
+    """Something that belongs to a request was asked for where there is none."""
+
+
+class StoreUnavailableError(DemijohnError):
+    """A session store did not answer."""
+
+    def __init__(self, store: str, original_error: BaseException | None = None) -> None:
+        super().__init__(f"The session store {store!r} is not answering: {original_error}")
+        #: The store's name.
+        self.store = store
+        #: What its client raised.
+        self.original_error = original_error
+
+
+class SessionDataError(DemijohnError):
+    """A value in a session cannot be kept: it is not JSON, or the session has grown too large for its store."""
+
+    def __init__(self, message: str, *, size: int | None = None, limit: int | None = None) -> None:
+        super().__init__(message)
+        #: Bytes that the session would take.
+        self.size = size
+        #: Bytes that the store takes.
+        self.limit = limit
+
+
+class SessionOptionError(DemijohnError):
+    """A session option is unknown, or has a value that it cannot have."""
+
+
+class MemcachedDownError(DemijohnError):
+    """memcached did not answer in time, or refused the connection."""
+
+    def __init__(self, servers: tuple[str, ...], original_error: BaseException | None) -> None:
+        reason = original_error or "it failed a moment ago"
+        super().__init__(f"memcached at {', '.join(servers)} is not answering: {reason}")
+        #: The servers of this client, `host:port`.
+        self.servers = servers
+        #: What its client raised; None while it is not asked at all.
+        self.original_error = original_error
+
+
+class ValueTooLargeError(DemijohnError):
+    """A value is larger than memcached takes."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"A value of {size} bytes is more than memcached takes, {limit} bytes. Keep it in the database."
+        )
+        #: Bytes of the value.
+        self.size = size
+        #: Bytes that memcached takes.
+        self.limit = limit
+
+
+class PasswordError(DemijohnError, ValueError):
+    """A password cannot be taken, or a stored one cannot be read. The message never holds either."""
+
+
+class Problem(NamedTuple):
+    """One thing wrong with the settings."""
+
+    #: The setting, as far as it is known: `session.timeout`.
+    name: str
+    #: Where the value stands: `config.yaml:12`, a variable's name, `argument`, `default`.
+    source: str
+    #: A sentence: what is wrong, and what is allowed. Never the value of a secret.
+    message: str
+
+    def __str__(self) -> str:
+        """One line, whatever a key in the file or a variable's name is made of."""
+        line = f"{self.source}: {self.message}"
+        return line if line.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+
+
+class ConfigError(DemijohnError):
+    """The settings cannot be used. All that is wrong with them is said at once, one line each."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        #: What is wrong, in the order of reading.
+        self.problems = list(problems)
+        count = len(self.problems)
+        headline = "The settings hold a mistake:" if count == 1 else f"The settings hold {count} mistakes:"
+        super().__init__("\n".join([headline, *(f"  {problem}" for problem in self.problems)]))
+
+
+class UnknownHostError(DemijohnError):
+    """DEMIJOHN_HOST names a host that has no profile."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"There is no profile of a host called {name!r}. There are: {', '.join(known)}.")
+        #: The name that was asked for.
+        self.name = name
+        #: The names that there are.
+        self.known = known
+
+
+class TemplateMissingError(DemijohnError):
+    """There is no template of this name."""
+
+    def __init__(self, name: str, folder: str, known: list[str]) -> None:
+        import difflib
+
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = (
+            f" Is it {' or '.join(near)}?"
+            if near
+            else f" There {'is' if known else 'are'} {', '.join(known) or 'none'}."
+        )
+        super().__init__(f"There is no template {name!r} in {folder}.{hint}")
+        #: The name that was asked for.
+        self.name = name
+        #: The folder that was searched.
+        self.folder = folder
+        #: The templates that are there.
+        self.known = known
+
+
+class BodyLimitError(DemijohnError):
+    """A route's `body_limit` is not a number of bytes."""
+
+    def __init__(self, rule: str, limit: object) -> None:
+        super().__init__(f"The route {rule} has body_limit={limit!r}. It is a number of bytes, such as 1048576.")
+        #: The route's rule.
+        self.rule = rule
+        #: What stands there.
+        self.limit = limit
+
+
+class StaticError(DemijohnError):
+    """There is no static file of this name."""
+
+    def __init__(self, name: str, folder: str, known: list[str]) -> None:
+        import difflib
+
+        near = difflib.get_close_matches(name.lstrip("/"), known, n=3, cutoff=0.5)
+        hint = f"Is it {' or '.join(near)}?" if near else "Names are written as they lie there: css/style.css."
+        super().__init__(f"There is no static file {name!r} in {folder}. {hint}")
+        #: The name that was asked for.
+        self.name = name
+        #: The folder that was searched.
+        self.folder = folder
+        #: Names that look like it, the nearest first.
+        self.near = near

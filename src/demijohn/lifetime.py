@@ -1,0 +1,227 @@
+"""The two moments of a request for which Bottle has no hook: just before the first byte, and when the body is closed.
+
+A part that keeps something for the length of a request (a database session, a user's session) joins the request.
+Before the first byte goes out it is asked to settle: to keep its work, or to drop it where the request failed. When
+the body is closed, by the end of the request, by an error or by a visitor who hangs up, it is closed.
+
+Bottle decides the status in `Bottle._cast` (a generator's first piece, an error page) and sends it in the next line, so
+`Bottle.wsgi` is replaced as a whole; `_handle` and `_cast` stay Bottle's own.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+import bottle
+
+if TYPE_CHECKING:  # Python 3.10 has no wsgiref.types
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+KEY = "demijohn.lifetime"
+Headers = list[tuple[str, str]]
+log = logging.getLogger("demijohn")
+
+
+class Participant(Protocol):
+    """What joins a request. `order`: who settles first (the database, 0, before the session, 10)."""
+
+    order: int
+
+    def prepare(self, status: int) -> None:
+        """Raise what would make `settle` fail, as far as that can be known without doing it: once one participant has
+        kept its work it is too late for another to find that it cannot."""
+
+    def settle(self, status: int, headers: Headers | None) -> None:
+        """Keep the work or drop it, as `status` asks: the answer's, or the error's where an error page softened it.
+        Called once before the first byte, with the headers that may be added to, and once more with None at the end
+        of a body that was streamed to its end. What it raises becomes the answer: an `HTTPError` as it is, anything
+        else a 500; those who come after are then asked to settle for that status."""
+
+    def close(self) -> None:
+        """Let go of everything. Called exactly once; not after it anything else."""
+
+
+def joined(environ: WSGIEnvironment) -> list[Participant]:
+    """The participants of this request.
+
+    :raises RuntimeError: the request came in by an app that no part is installed on.
+    """
+    try:
+        participants: list[Participant] = environ[KEY]
+    except KeyError:
+        raise RuntimeError(
+            "This request did not come in by an app that has this part, so nothing would close what the part opens. "
+            "Install the part on the outermost app too, or mount the inner one as WSGI: outer.mount('/x/', inner.wsgi)."
+        ) from None
+    return participants
+
+
+def join(environ: WSGIEnvironment, participant: Participant) -> None:
+    """Have `participant` settled and closed with this request."""
+    participants = joined(environ)
+    participants.append(participant)
+    participants.sort(key=lambda p: p.order)
+
+
+def attach(app: Any) -> None:
+    """Give `app`, and any Bottle app that it is later mounted in, the two moments. Attaching twice is harmless."""
+    if "wsgi" in vars(app):
+        if getattr(app.wsgi, "demijohn", False):
+            return
+        raise RuntimeError("Something else has replaced this app's `wsgi`. Install Demijohn's parts before it.")
+
+    def wsgi(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return _serve(app, environ, start_response)
+
+    def mounted(_config: Any, key: str, value: Any) -> None:
+        # Bottle's mount() copies the routes and leaves the inner app's wsgi out of the way of a request.
+        if key == "_mount.app" and value is not None:
+            attach(value)
+
+    wsgi.demijohn = True  # type: ignore[attr-defined]
+    app.wsgi = wsgi
+    app.add_hook("config", mounted)
+
+
+def _serve(app: Any, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Bottle.wsgi with the two moments in it."""
+    participants: list[Participant] = []
+    environ[KEY] = participants
+    try:
+        path = environ.setdefault("PATH_INFO", "")  # PEP 3333 lets a server leave it out
+        if not path.isascii():
+            _check_path(path)
+        handled = app._handle(environ)
+    except bottle.HTTPError as refusal:  # of the path
+        bottle.request.bind({**environ, "PATH_INFO": "/", "bottle.app": app})
+        bottle.response.bind()
+        handled = refusal
+    except BaseException:
+        _close(participants)
+        raise
+    try:
+        out = app._cast(handled)
+        headers = bottle.response.headerlist
+        if participants:
+            status = bottle.response._status_code
+            if isinstance(handled, bottle.HTTPError):
+                status = max(status, handled.status_code)
+            error = _settle(participants, status, headers)
+            if error is not None:
+                _close_body(out)
+                out = app._cast(error)
+                headers = bottle.response.headerlist
+                _settle(participants, error.status_code, headers)
+        if bottle.response._status_code in _NO_BODY or environ["REQUEST_METHOD"] == "HEAD":
+            _close_body(out)
+            out = []
+        start_response(bottle.response._wsgi_status_line(), headers, environ.pop("bottle.exc_info", None))
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        _close(participants)
+        raise
+    except Exception:
+        _close(participants)
+        if not app.catchall:
+            raise
+        return _last_resort(environ, start_response)
+    if not participants:
+        return out  # type: ignore[no-any-return]
+    if type(out) is list:  # a whole body: connections go back before a slow visitor has read it
+        _close(participants)
+        return out
+    return _Stream(out, participants)
+
+
+_NO_BODY = frozenset((100, 101, 204, 304))
+
+
+def _check_path(path: str) -> None:
+    """Bottle drops what is not UTF-8 in a path, so that `/a%FFb` would be served as `/ab`."""
+    try:
+        path.encode("latin1").decode("utf8")
+    except UnicodeDecodeError:
+        raise bottle.HTTPError(400, "The address is not valid: it holds bytes that are not UTF-8.") from None
+    except UnicodeEncodeError:
+        raise bottle.HTTPError(400, "The address is not valid: the server has not passed it on as bytes.") from None
+
+
+def _settle(participants: list[Participant], status: int, headers: Headers | None) -> bottle.HTTPError | None:
+    """Have each prepare, then settle. Returns the error to answer with; who comes after it is settled for its
+    status."""
+    error: bottle.HTTPError | None = None
+    steps: list[Callable[[], None]] = [partial(p.prepare, status) for p in participants if status < 500]
+    for step in steps:
+        error = error or _attempt(step)
+    for participant in participants:
+        failed = status if error is None else max(status, error.status_code)
+        error = _attempt(partial(participant.settle, failed, headers)) or error
+    return error
+
+
+def _attempt(step: Callable[[], None]) -> bottle.HTTPError | None:
+    try:
+        step()
+    except bottle.HTTPError as refusal:
+        return refusal
+    except Exception as exception:
+        log.exception("The request could not be finished")
+        return bottle.HTTPError(500, "Internal Server Error", exception)
+    return None
+
+
+def _close(participants: list[Participant]) -> None:
+    for participant in participants:
+        try:
+            participant.close()
+        except Exception:
+            log.exception("Something could not be closed at the end of a request")
+
+
+def _close_body(out: Any) -> None:
+    if hasattr(out, "close"):
+        out.close()
+
+
+def _last_resort(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+    """The answer when even the error page failed."""
+    log.exception("The error page for %s failed as well", environ.get("PATH_INFO", "/"))
+    body = b"<!doctype html><title>Error</title><h1>Something went wrong</h1><p>Please try again in a moment.</p>"
+    headers = [("Content-Type", "text/html; charset=UTF-8"), ("Content-Length", str(len(body)))]
+    start_response("500 Internal Server Error", headers, sys.exc_info())
+    return [body]
+
+
+class _Stream:
+    """A body that is still being made while it is sent. What it writes is kept if it runs to its end."""
+
+    def __init__(self, body: Iterable[bytes], participants: list[Participant]) -> None:
+        self._close_inner: Callable[[], None] | None = getattr(body, "close", None)
+        self._pieces = iter(body)
+        self._participants = participants
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._pieces)
+        except StopIteration:
+            # Raised again, an error makes the server cut the connection: the visitor sees that the end is missing.
+            error = _settle(self._participants, 200, None)
+            self.close()
+            if error is not None:
+                raise error from None
+            raise
+
+    def close(self) -> None:
+        close, self._close_inner = self._close_inner, None
+        participants, self._participants = self._participants, []
+        try:
+            if close is not None:
+                close()
+        finally:
+            _close(participants)

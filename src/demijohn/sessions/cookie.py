@@ -1,0 +1,117 @@
+"""The cookie that carries a session's id."""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from email.utils import formatdate
+from typing import Any
+
+_ID = re.compile(r"[A-Za-z0-9_-]{43}\Z")
+#: Seconds. Browsers keep no cookie longer (RFC 6265bis section 5.5).
+LONGEST = 400 * 24 * 3600
+
+
+def new_id() -> str:
+    """A new session id: 43 characters, 256 random bits."""
+    return secrets.token_urlsafe(32)
+
+
+def read_cookie(header: str, name: str) -> str | None:
+    """The value of the cookie `name` in a Cookie header. Other cookies may be as broken as they like."""
+    start = header.find(name + "=")
+    while start >= 0:
+        if start == 0 or header[start - 1] in " ;":
+            value = header[start + len(name) + 1 :]
+            return value.partition(";")[0].strip().strip('"')
+        start = header.find(name + "=", start + 1)
+    return None
+
+
+class Seal:
+    """Signs ids, so that a made-up one costs no round trip to the store.
+
+    :param keys: newest first: the first signs, all are accepted. None at all: ids go unsigned.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._keys = [b"demijohn session id " + key.encode() for key in keys]
+
+    def close(self, id: str) -> str:
+        """The cookie's value for `id`."""
+        return f"{id}.{_mark(self._keys[0], id)}" if self._keys else id
+
+    def open(self, value: str) -> str | None:
+        """The id in a cookie's value, or None where it is not one of ours."""
+        id, _, mark = value.partition(".")
+        if not _ID.match(id):
+            return None
+        if not self._keys:
+            return None if mark else id
+        for key in self._keys:
+            if hmac.compare_digest(_mark(key, id).encode(), mark.encode("utf8", "replace")):
+                return id
+        return None
+
+
+def _mark(key: bytes, id: str) -> str:
+    return urlsafe_b64encode(hmac.digest(key, id.encode(), "sha256")[:18]).decode()  # 144 bits: no padding
+
+
+class CookieRule:
+    """How the cookie is sent; the names and meanings are Beaker's."""
+
+    def __init__(
+        self,
+        key: str,
+        *,
+        expires: bool | int | timedelta | datetime,
+        domain: str | None,
+        path: str,
+        secure: bool | None,  # None: over https
+        httponly: bool,
+        samesite: str | None,
+    ) -> None:
+        self.key = key
+        self.secure = secure
+        self._expires = expires
+        self._tail = f"; Path={path}"
+        if domain:
+            self._tail += f"; Domain={domain}"
+        if httponly:
+            self._tail += "; HttpOnly"
+        if samesite:
+            self._tail += f"; SameSite={samesite}"
+
+    @property
+    def slides(self) -> bool:
+        """Whether the cookie has an end of its own, which must move on with the session's."""
+        return self._expires is not True
+
+    def header(self, value: str, environ: dict[str, Any]) -> str:
+        """The Set-Cookie header that sets `value`."""
+        return f"{self.key}={value}{self._age()}{self._flags(environ)}"
+
+    def expiring(self, environ: dict[str, Any]) -> str:
+        """The Set-Cookie header that takes the cookie back."""
+        return f"{self.key}=; Max-Age=0; Expires={formatdate(0, usegmt=True)}{self._flags(environ)}"
+
+    def _flags(self, environ: dict[str, Any]) -> str:
+        secure = environ.get("wsgi.url_scheme") == "https" if self.secure is None else self.secure
+        return self._tail + "; Secure" if secure else self._tail
+
+    def _age(self) -> str:
+        expires = self._expires
+        if expires is True:
+            return ""
+        if expires is False:
+            return f"; Max-Age={LONGEST}"
+        if isinstance(expires, datetime):
+            return f"; Expires={formatdate(expires.timestamp(), usegmt=True)}"
+        seconds = int(expires.total_seconds()) if isinstance(expires, timedelta) else expires
+        return f"; Max-Age={seconds}; Expires={formatdate(time.time() + seconds, usegmt=True)}"

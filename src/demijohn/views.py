@@ -1,0 +1,128 @@
+"""`Views`: Jinja2 as a Bottle plugin. Autoescaped, found from the root whatever the working directory. Works in any
+Bottle app:
+
+    app = bottle.Bottle()
+    views = app.install(Views("/srv/site/views"))
+
+    @app.get("/")
+    @bottle.view("index")
+    def index():
+        return {"title": "Hello"}
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import bottle
+
+from demijohn.errors import TemplateMissingError
+
+if TYPE_CHECKING:
+    import jinja2
+
+#: Where an app keeps its views, for `bottle.view` and `bottle.template` to find.
+CONFIG_KEY = "demijohn.views"
+
+
+class Views:
+    """Renders templates of one folder.
+
+    In reach of every template: `request`, `url(name, **arguments)`, and what is given as `reach`.
+
+    :param folder: the folder with the templates.
+    :param development: look for changed templates at each rendering. Otherwise each is compiled once.
+    :param reach: further names that every template sees.
+    """
+
+    name = "views"
+    api = 2
+
+    def __init__(
+        self, folder: str | os.PathLike[str], *, development: bool = False, reach: dict[str, Any] | None = None
+    ) -> None:
+        self.folder = os.path.abspath(folder)
+        self._development = development
+        self._reach = reach or {}
+        self._environment: jinja2.Environment | None = None
+
+    @property
+    def environment(self) -> jinja2.Environment:
+        """The Jinja2 environment, made at the first use: add filters, globals and extensions to it."""
+        if self._environment is None:
+            import jinja2
+
+            environment = self._environment = jinja2.Environment(
+                loader=jinja2.FileSystemLoader(self.folder),
+                autoescape=lambda name: name is None or not name.endswith(".txt"),
+                auto_reload=self._development,
+                cache_size=-1,
+            )
+            environment.globals.update({"request": bottle.request, "url": _url, **self._reach})
+        return self._environment
+
+    def render(self, name: str, /, **variables: Any) -> str:
+        """The template `name` with these variables, as text.
+
+        :param name: as it lies in the folder; `.html` may be left out.
+        :raises TemplateMissingError: there is no such template.
+        """
+        template = self.find(name)
+        if template is None:
+            raise TemplateMissingError(name, self.folder, self.environment.list_templates())
+        return template.render(variables)
+
+    def find(self, name: str) -> jinja2.Template | None:
+        """The compiled template `name`, or None where there is none."""
+        environment = self._environment or self.environment
+        if "." not in name:
+            name += ".html"
+        try:
+            return environment.get_template(name)
+        except LookupError as error:  # jinja2.TemplateNotFound is one
+            if getattr(error, "name", name) != name:  # a template that this one extends
+                raise
+            return None
+
+    def setup(self, app: Any) -> None:
+        app.config[CONFIG_KEY] = self
+        bottle.template = template  # bottle.view and the route option template= look it up there
+
+    def apply(self, callback: Callable[..., Any], route: Any) -> Callable[..., Any]:
+        return callback
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+_bottles_template = bottle.template
+
+
+def template(*args: Any, **kwargs: Any) -> Any:
+    """`bottle.template`; in a request to an app with views of its own, a name is looked for among them first."""
+    name = args[0] if args else None
+    adapter = kwargs.get("template_adapter", bottle.Jinja2Template)
+    if isinstance(name, str) and adapter is bottle.Jinja2Template and not any(c in name for c in "\n{%$"):
+        views = _views_of_request()
+        found = None if views is None else views.find(name)
+        if found is not None:
+            kwargs.pop("template_adapter", None)
+            return found.render(*args[1:], **kwargs)
+    return _bottles_template(*args, **kwargs)
+
+
+def _views_of_request() -> Views | None:
+    try:
+        environ = bottle.request.environ
+    except RuntimeError:
+        return None
+    route = environ.get("bottle.route")
+    app = environ.get("bottle.app") if route is None else route.app
+    return None if app is None else app.config.get(CONFIG_KEY)
+
+
+def _url(name: str, /, **arguments: Any) -> str:
+    """The address of the route `name`."""
+    return bottle.request.app.get_url(name, **arguments)  # type: ignore[no-any-return]
