@@ -1,0 +1,37 @@
+"""The command line. One module a command; only the one that is called is imported."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from demijohn.errors import DemijohnError
+
+#: Command: what it is for. Its module has `arguments(parser)` and `run(args) -> int`.
+COMMANDS = {
+    "run": "serve the site on this machine, and again after each change",
+    "config": "print every setting and where its value comes from",
+    "db": "make the tables",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that `argv` names. Returns the exit status: 0, 1 for a failure, 2 for a wrong call."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="demijohn", description="Bottle, cased to travel.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, purpose in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, description=purpose.capitalize() + ".")
+        if name in words[:1]:
+            importlib.import_module(f"demijohn.cli.{name}").arguments(command)
+    args = parser.parse_args(words)
+    try:
+        status: int = importlib.import_module(f"demijohn.cli.{args.command}").run(args)
+    except DemijohnError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return status

@@ -1,0 +1,60 @@
+"""The server of `demijohn run`: the standard library's, with a thread for each request. Not for production."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import socketserver
+import sys
+import time
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+
+class Handler(WSGIRequestHandler):
+    """One connection: one request."""
+
+    timeout = 60  # seconds that a visitor may stay silent
+
+    def handle(self) -> None:
+        self.began = time.perf_counter()
+        with contextlib.suppress(TimeoutError, ConnectionError):  # the visitor has gone
+            super().handle()
+
+    def finish(self) -> None:
+        """Read on for a moment what the visitor still sends. Closed with unread bytes, the connection would be reset,
+        and the answer (a 413, say) lost on its way (RFC 9112 section 9.6)."""
+        try:
+            super().finish()
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(0.5)
+            until = time.monotonic() + 2
+            while time.monotonic() < until and self.connection.recv(65536):
+                pass
+        except OSError:
+            pass
+
+    def address_string(self) -> str:
+        return str(self.client_address[0])
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        took = (time.perf_counter() - self.began) * 1000
+        print(f"{self.command} {self.path} {str(code)[:3]} {took:.0f} ms", file=sys.stderr, flush=True)
+
+
+class DevelopmentServer(socketserver.ThreadingMixIn, WSGIServer):
+    """Serves on a socket that listens already."""
+
+    daemon_threads = True
+
+    def __init__(self, listener: socket.socket) -> None:
+        super().__init__(listener.getsockname()[:2], Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+        self.server_address = listener.getsockname()
+        self.server_name, self.server_port = listener.getsockname()[:2]
+        self.setup_environ()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
