@@ -14,6 +14,10 @@ class OutsideRequestError(DemijohnError):
     """Something that belongs to a request was asked for where there is none."""
 
 
+class NoDatabaseError(DemijohnError):
+    """The database was asked for, and none is set."""
+
+
 class StoreUnavailableError(DemijohnError):
     """A session store did not answer."""
 
@@ -113,7 +117,7 @@ class TemplateMissingError(DemijohnError):
     def __init__(self, name: str, folder: str, known: list[str]) -> None:
         import difflib
 
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(name, known, n=2, cutoff=0.7)
         hint = (
             f" Is it {' or '.join(near)}?"
             if near
@@ -145,7 +149,7 @@ class StaticError(DemijohnError):
     def __init__(self, name: str, folder: str, known: list[str]) -> None:
         import difflib
 
-        near = difflib.get_close_matches(name.lstrip("/"), known, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(name.lstrip("/"), known, n=2, cutoff=0.7)
         hint = f"Is it {' or '.join(near)}?" if near else "Names are written as they lie there: css/style.css."
         super().__init__(f"There is no static file {name!r} in {folder}. {hint}")
         #: The name that was asked for.

@@ -131,6 +131,7 @@ def _serve(listener: socket.socket, root: Path, watch: bool) -> int:
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         server.serve_forever(poll_interval=0.1)
+        server.finish_requests(seconds=5)
     except KeyboardInterrupt:
         return 0
     finally:

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import socketserver
 import sys
+import threading
 import time
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -54,6 +55,26 @@ class DevelopmentServer(socketserver.ThreadingMixIn, WSGIServer):
         self.server_address = listener.getsockname()
         self.server_name, self.server_port = listener.getsockname()[:2]
         self.setup_environ()
+        self._answering = 0
+        self._one_less = threading.Condition()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._one_less:
+            self._answering += 1
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._one_less:
+                self._answering -= 1
+                self._one_less.notify_all()
+
+    def finish_requests(self, seconds: float) -> None:
+        """Wait until what was begun is answered, but no longer than this."""
+        with self._one_less:
+            self._one_less.wait_for(lambda: self._answering == 0, seconds)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exc_info()[1], ConnectionError):

@@ -1,0 +1,198 @@
+"""The kinds of values: one small function each, from what is written (text in a file or a variable, or a Python value
+in the arguments) to what the site works with. Each raises ValueError for what it does not take; its text, if it has
+any, is the detail that the sentence "must be ..." leaves out, and never holds the value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from demijohn.config import urls
+from demijohn.config.secret import Secret, Url
+
+
+class Kind(NamedTuple):
+    """What a value must be, in words that follow "must be", and the function that reads it."""
+
+    says: str
+    read: Callable[[object], object]
+    choices: tuple[str, ...] = ()
+
+
+_WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_BYTES = {
+    "": 1,
+    "b": 1,
+    "kb": 1000,
+    "mb": 1000**2,
+    "gb": 1000**3,
+    "kib": 1024,
+    "mib": 1024**2,
+    "gib": 1024**3,
+}
+
+
+def boolean(value: object) -> bool:
+    """`true`, `yes`, `on`, `1` and their opposites, in any case."""
+    try:
+        return _WORDS[str(value).strip().lower()]
+    except KeyError:
+        raise ValueError from None
+
+
+def boolean_or(*words: str) -> Callable[[object], bool | str]:
+    def read(value: object) -> bool | str:
+        return value if isinstance(value, str) and value in words else boolean(value)
+
+    return read
+
+
+def boolean_or_seconds(value: object) -> bool | int:
+    """Beaker's `cookie_expires`. A number is a number of seconds, also 1."""
+    if isinstance(value, bool) or (isinstance(value, str) and value.isalpha()):
+        return boolean(value)
+    return seconds(value)
+
+
+def integer(low: int, high: int) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        return _quantity(value, {"": 1}, low, high)
+
+    return read
+
+
+def seconds(value: object) -> int:
+    """A whole number, or one with a unit: `30s`, `10m`, `2h`, `14d`. Ten years at most."""
+    return _quantity(value, _SECONDS, 1, 10 * 365 * 86400)
+
+
+def size(value: object) -> int:
+    """Bytes: a whole number, or one with a unit: `512 KiB`, `4 MiB`, `4 MB` (4,000,000)."""
+    return _quantity(value, _BYTES, 1, 1024**5)
+
+
+def _quantity(value: object, units: Mapping[str, int], low: int, high: int) -> int:
+    if isinstance(value, str):
+        match = re.fullmatch(r"([+-]?[0-9]{1,18})\s*([A-Za-z]*)", value.strip())
+        if match is None or match[2].lower() not in units:
+            raise ValueError
+        value = int(match[1]) * units[match[2].lower()]
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ValueError
+    return value
+
+
+def text(value: object) -> str:
+    """A text with something in it."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError
+    return value
+
+
+def matching(pattern: str) -> Callable[[object], str]:
+    """A text of which the whole matches `pattern`."""
+
+    def read(value: object) -> str:
+        if not isinstance(value, str) or re.fullmatch(pattern, value) is None:
+            raise ValueError
+        return value
+
+    return read
+
+
+def choice(*names: str, **others: str) -> Callable[[object], str]:
+    """One of `names` in any case, or another spelling of one of them."""
+    spellings = {name.lower(): name for name in names} | others
+
+    def read(value: object) -> str:
+        try:
+            return spellings[text(value).lower()]
+        except KeyError:
+            raise ValueError from None
+
+    return read
+
+
+def words(value: object) -> tuple[str, ...]:
+    """A list of texts, or one text with commas or white space between them."""
+    items = value if isinstance(value, (list, tuple)) else (value,)
+    return tuple(word for item in items for word in re.split(r"[,\s]+", text(item)) if word)
+
+
+def secrets(value: object) -> tuple[Secret, ...]:
+    """One or several, the newest first."""
+    return tuple(Secret(word) for word in words(value))
+
+
+def servers(value: object) -> tuple[str, ...]:
+    """`host:port`, `[ipv6]:port`, or a unix socket's path. Beaker puts semicolons between them."""
+    return tuple(_server(part) for word in words(value) for part in word.split(";") if part)
+
+
+def _server(word: str) -> str:
+    word = re.sub(r"\Amemcached?://", "", word)
+    if "@" in word:
+        raise ValueError("a server with a user and a password is not supported")
+    if word.startswith(("/", "unix:")):
+        return re.sub(r"\Aunix:(//)?", "", word)
+    match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]/]+)(?::([0-9]{1,5}))?/?", word)
+    if match is None:
+        raise ValueError("an IPv6 address needs brackets: [::1]:11211" if word.count(":") > 1 else "")
+    port = int(match[2] or 11211)
+    if not 0 < port < 65536:
+        raise ValueError
+    return f"{match[1]}:{port}"
+
+
+def database_url(value: object) -> Url:
+    """A database URL, mended; the empty text stands for no database."""
+    return Url("" if value == "" else urls.mend(text(value)))
+
+
+def plain_url(value: object) -> Url:
+    """Any address that may hold a password."""
+    return Url(text(value))
+
+
+def redis_url(value: object) -> Url:
+    url = plain_url(value)
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError
+    return url
+
+
+def json_only(value: object) -> str:
+    if value != "json":
+        raise ValueError("nothing is ever unpickled")
+    return "json"
+
+
+# Kinds without a bound of their own; those with one are made in options.py.
+BOOLEAN = Kind("true or false", boolean)
+BOOLEAN_OR_AUTO = Kind("true, false or auto", boolean_or("auto"))
+BOOLEAN_OR_SECONDS = Kind("true, false, or a number of seconds such as 3600 or 1h", boolean_or_seconds)
+SECONDS = Kind("a number of seconds, at least 1, such as 600, 10m, 2h or 14d", seconds)
+SIZE = Kind("a number of bytes, at least 1, such as 4194304 or 4 MiB", size)
+TEXT = Kind("a text", text)
+PATH = Kind("a path that begins with /", matching(r"/[^\s;,?#\x00-\x1f\x7f]*"))
+# RFC 6265 section 4.1.1: a cookie's name is a token of RFC 9110.
+COOKIE_NAME = Kind("a cookie's name: letters, digits and !#$%&'*+-.^_`|~", matching(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"))
+DOMAIN = Kind("a domain such as example.org", matching(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"))
+PREFIX = Kind("at most 64 letters, digits and _ . -", matching(r"[A-Za-z0-9_.-]{0,64}"))
+SECRETS = Kind("a text that nobody can guess, or a list of them, the newest first", secrets)
+SERVERS = Kind("a list of servers, each host:port, [ipv6]:port or the path of a unix socket", servers)
+DATABASE_URL = Kind("a database URL such as postgresql://user:password@host/name, or empty for none", database_url)
+URL = Kind("an address", plain_url)
+REDIS_URL = Kind("a URL that begins with redis://, rediss:// or unix://", redis_url)
+JSON = Kind("json", json_only)
+
+
+def whole(low: int, high: int) -> Kind:
+    return Kind(f"a whole number from {low} to {high}", integer(low, high))
+
+
+def one_of(*names: str, **others: str) -> Kind:
+    listed = f"{', '.join(names[:-1])} or {names[-1]}"
+    return Kind(listed, choice(*names, **others), names)

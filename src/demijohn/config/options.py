@@ -1,0 +1,169 @@
+"""Every setting, declared once. `demijohn config` prints this table; docs/config.md explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from demijohn.config import kinds
+from demijohn.config.kinds import Kind, one_of, whole
+from demijohn.config.secret import Url
+
+_SQL = ("ext:database", "ext:sqla")
+
+
+class Option(NamedTuple):
+    """One setting."""
+
+    #: Dotted: section and key. `environment` and `secret` have no section.
+    name: str
+    kind: Kind
+    default: object
+    help: str
+    #: What a number counts.
+    unit: str = ""
+    #: Variables that hosts and add-ons set, the first wins. DEMIJOHN_SECTION_KEY is understood for every option.
+    env: tuple[str, ...] = ()
+    #: The value is never shown.
+    secret: bool = False
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """All the variables that set it, the strongest first."""
+        return ("DEMIJOHN_" + self.name.replace(".", "_").upper(), *self.env)
+
+
+OPTIONS: dict[str, Option] = {
+    option.name: option
+    for option in (
+        Option(
+            "environment",
+            one_of("development", "production"),
+            "production",
+            "Development shows errors, reloads files and brings a secret of its own.",
+            env=("DEMIJOHN_ENV",),
+        ),
+        Option(
+            "secret",
+            kinds.SECRETS,
+            (),
+            "Signs cookies and tokens. The first of several signs, all of them are believed: put a new one in front, "
+            "and take the old one out when its cookies have run out.",
+            env=("SECRET_KEY",),
+            secret=True,
+        ),
+        # server
+        Option("server.host", kinds.TEXT, "127.0.0.1", "The address that `demijohn run` listens on."),
+        Option("server.port", whole(1, 65535), 8080, "The port that it listens on.", env=("PORT",)),
+        Option("server.workers", whole(1, 512), 1, "How many processes serve the site.", env=("WEB_CONCURRENCY",)),
+        Option("server.threads", whole(1, 512), 8, "How many threads each process has."),
+        # database
+        Option(
+            "database.url",
+            kinds.DATABASE_URL,
+            Url("sqlite:///data.sqlite"),
+            "Where the database is. An SQLite file is looked for beside config.yaml. Empty: the site has no database.",
+            env=("DATABASE_URL",),
+        ),
+        Option("database.pool_size", whole(1, 1000), 5, "Connections that each process keeps open."),
+        Option("database.max_overflow", whole(0, 1000), 10, "Connections it may open beyond those, for a moment."),
+        Option("database.pool_timeout", kinds.SECONDS, 10, "How long a request waits for a connection.", "seconds"),
+        Option(
+            "database.idle",
+            kinds.SECONDS,
+            25,
+            "A connection that has rested longer is replaced. The strictest host hangs up after 30 s.",
+            "seconds",
+        ),
+        Option("database.echo", kinds.BOOLEAN, False, "Log each statement."),
+        # memcached
+        Option("memcached.url", kinds.SERVERS, (), "The memcached servers of the site.", env=("MEMCACHED_URL",)),
+        Option(
+            "memcached.prefix",
+            kinds.PREFIX,
+            "demijohn",
+            "Goes before each key, so that sites can share a server. By default the top-level `name` of config.yaml.",
+        ),
+        Option("memcached.timeout", whole(1, 60_000), 250, "How long an answer may take.", "milliseconds"),
+        Option("redis.url", kinds.REDIS_URL, None, "The Redis server of the site.", env=("REDIS_URL",)),
+        # session: Beaker's names
+        Option(
+            "session.type",
+            one_of(
+                "auto", "sql", "memcached", "memory", **{"ext:memcached": "memcached"}, **dict.fromkeys(_SQL, "sql")
+            ),
+            "auto",
+            "Where sessions are kept. Beaker's ext:memcached, ext:database and ext:sqla are understood.",
+        ),
+        Option(
+            "session.url",
+            kinds.URL,
+            None,
+            "Beaker's address of the servers or the database, where sessions have one of their own.",
+        ),
+        Option("session.key", kinds.COOKIE_NAME, "session", "The name of the cookie."),
+        Option("session.timeout", kinds.SECONDS, 1_209_600, "How long a session lives after its last use.", "seconds"),
+        Option(
+            "session.cookie_expires",
+            kinds.BOOLEAN_OR_SECONDS,
+            True,
+            "The cookie goes when the browser is closed (true), after so many seconds, or never (false).",
+        ),
+        Option("session.cookie_domain", kinds.DOMAIN, None, "The cookie's domain; by default the host asked for."),
+        Option("session.cookie_path", kinds.PATH, "/", "The cookie's path."),
+        Option(
+            "session.secure",
+            kinds.BOOLEAN_OR_AUTO,
+            "auto",
+            "The cookie travels over https only. auto: if the request came over https.",
+        ),
+        Option("session.httponly", kinds.BOOLEAN, True, "The cookie is hidden from scripts."),
+        Option(
+            "session.samesite", one_of("Lax", "Strict", "None"), "Lax", "Whether other sites' links and forms send it."
+        ),
+        Option("session.auto", kinds.BOOLEAN, True, "Save a changed session without a call of save()."),
+        Option(
+            "session.secret",
+            kinds.SECRETS,
+            (),
+            "Signs the session's cookie, if not `secret` is to do it.",
+            secret=True,
+        ),
+        Option("session.data_serializer", kinds.JSON, "json", "How sessions are written: as JSON."),
+        Option("session.data_dir", kinds.TEXT, None, "Beaker's; ignored, because nothing is written to disk."),
+        Option("session.lock_dir", kinds.TEXT, None, "Beaker's; ignored, because nothing is written to disk."),
+        Option(
+            "session.invalidate_corrupt",
+            kinds.BOOLEAN,
+            True,
+            "Beaker's; ignored, because a session that cannot be read is always an empty one.",
+        ),
+        Option(
+            "session.save_accessed_time",
+            kinds.BOOLEAN,
+            True,
+            "Beaker's; ignored, because the time of the last use is always known.",
+        ),
+        # the rest
+        Option("views.path", kinds.TEXT, "views", "The folder of the templates, beside config.yaml."),
+        Option("static.path", kinds.TEXT, "static", "The folder of the static files, beside config.yaml."),
+        Option("static.url", kinds.PATH, "/static", "Where the static files are served."),
+        Option("body.limit", kinds.SIZE, 4 * 1024**2, "The largest request body that is read.", "bytes"),
+    )
+}
+
+#: The site's own settings: any keys, not judged. They come last.
+APP = "app"
+#: The names that stand before a dot.
+SECTIONS: tuple[str, ...] = (*dict.fromkeys(name.partition(".")[0] for name in OPTIONS if "." in name), APP)
+
+
+def nearest(name: str, names: Iterable[str] = (*OPTIONS, *SECTIONS)) -> str:
+    """`; did you mean session.timeout?`, or nothing, if no name is near."""
+    import difflib  # only for those who have made a mistake
+
+    known = {other.lower(): other for other in names}
+    found = difflib.get_close_matches(name.lower(), known, 1)
+    if not found:  # a key without its section
+        found = [other for other in known if other.rpartition(".")[2] == name.rpartition(".")[2].lower()]
+    return f"; did you mean {known[found[0]]}?" if found else ""

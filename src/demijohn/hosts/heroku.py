@@ -1,0 +1,17 @@
+"""Heroku. DATABASE_URL, REDIS_URL, PORT and WEB_CONCURRENCY are understood on every host and not named here."""
+
+from __future__ import annotations
+
+from demijohn.hosts.host import Host
+
+HOST = Host(
+    name="heroku",
+    title="Heroku",
+    marks={"DYNO": ""},  # web.1, release.1234
+    disk="forgets",  # a dyno restarts every day, and with every push, from the files that were pushed
+    defaults={
+        "environment": "production",
+        "server.host": "0.0.0.0",  # noqa: S104  (the router stands in front, and reaches no other address)
+    },
+    variables={},
+)
