@@ -27,10 +27,10 @@ _BOTTLES = (
 )
 
 
-def error_page(error: Any, render: Callable[..., str] | None, development: bool) -> str | bytes:
+def error_page(error: Any, render: Callable[..., str | None], development: bool) -> str | bytes:
     """The body of the answer to `error`, a `bottle.HTTPError`: JSON for a program that asks for it, else a page.
 
-    :param render: renders the site's own page from `status`, `title`, `message` and `traceback`; None: there is none.
+    :param render: renders the site's own page from `status`, `title`, `message` and `traceback`, or returns None.
     :param development: show the traceback.
     """
     status, title = error.status_code, error.status_line.partition(" ")[2]
@@ -40,12 +40,12 @@ def error_page(error: Any, render: Callable[..., str] | None, development: bool)
     if _wants_json():
         bottle.response.content_type = "application/json"
         return json.dumps({"status": status, "title": title, "message": message})
-    if render is not None:
-        try:
-            return render(status=status, title=title, message=message, traceback=traceback)
-        except Exception:
-            log.exception("The site's own error page failed; the plain one was shown")
-    return _PAGE % {
+    try:
+        page = render(status=status, title=title, message=message, traceback=traceback)
+    except Exception:
+        log.exception("The site's own error page failed; the plain one was shown")
+        page = None
+    return page or _PAGE % {
         "title": html.escape(f"{status} {title}"),
         "message": html.escape(message),
         "traceback": f"<pre>{html.escape(traceback)}</pre>" if traceback else "",

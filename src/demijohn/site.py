@@ -135,13 +135,11 @@ class Site(bottle.Bottle):
     def default_error_handler(self, res: Any) -> Any:
         if not self._cased:
             return super().default_error_handler(res)
-        own: Callable[..., str] | None = None
-        if self.views.find("error") is not None:
+        return error_page(res, self._own_error_page, self.development)
 
-            def own(**variables: Any) -> str:
-                return self.render("error", **variables)
-
-        return error_page(res, own, self.development)
+    def _own_error_page(self, **variables: Any) -> str | None:
+        template = self.views.find("error")
+        return None if template is None else template.render(variables)
 
     def _share_parts(self, app: Any) -> None:
         if not self._cased or not isinstance(app, bottle.Bottle) or getattr(app, "_cased", False):
@@ -156,8 +154,7 @@ class Site(bottle.Bottle):
     def _session_options(self) -> dict[str, Any]:
         options = self.settings.section("session")
         secure = options.pop("secure")
-        secret = options.pop("secret") or self.settings["secret"]
-        return {**options, "secure": None if secure == "auto" else secure, "secret": secret}
+        return {**options, "secure": None if secure == "auto" else secure}
 
     def _make_store(self) -> Store:
         kind, url = self.session_type, self.settings["session.url"]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import bottle
 
 from demijohn import lifetime
-from demijohn.errors import OutsideRequestError
+from demijohn.errors import NoDatabaseError, OutsideRequestError
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -71,6 +71,8 @@ class Database:
     def engine(self) -> sqlalchemy.Engine:
         """The engine, made at the first use. It connects when it is first asked something."""
         if self._engine is None:
+            if not self.url:
+                raise NoDatabaseError("This site has no database: database.url is empty. Set it, or DATABASE_URL.")
             from demijohn.database.engine import make_engine
 
             self._engine = make_engine(self.url, **self._options)

@@ -25,7 +25,8 @@ def sessions_table(metadata: sqlalchemy.MetaData) -> Table:
         TABLE,
         metadata,
         Column("id", String(64), primary_key=True),
-        Column("data", Text(2**24 - 1), nullable=False),  # with a length, MySQL makes it a MEDIUMTEXT: not cut at 64 KB
+        # With a length, MySQL makes it a MEDIUMTEXT: not cut at 64 KB. PostgreSQL takes no length.
+        Column("data", Text().with_variant(Text(2**24 - 1), "mysql"), nullable=False),
         Column("version", Integer, nullable=False),
         Column("expires", BigInteger, nullable=False, index=True),  # seconds since the epoch
     )

@@ -1,0 +1,328 @@
+"""`Static`: static files from a table made at boot, at addresses that change with the content. Works in any Bottle app:
+
+    app = bottle.Bottle()
+    static = app.install(Static("/srv/site/static"))
+    static.url("style.css")  # /static/style.css?v=8d1f6a0b3c5e
+
+A request looks its file up by name and never makes a path of what a visitor sent.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+import mimetypes
+import os
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import bottle
+
+from demijohn.errors import StaticError
+
+log = logging.getLogger("demijohn")
+
+SMALL = 256 * 1024  # bytes; up to here a file is kept in memory once it was asked for
+PIECE = 1024 * 1024  # bytes of a larger file that are hashed at a time
+#: Files that browsers and crawlers look for at the root of the site.
+AT_ROOT = re.compile(r"robots\.txt|favicon\.(ico|svg)|apple-touch-icon[\w-]*\.png", re.ASCII)
+#: Before this there was no web. App Engine, buildpacks and reproducible archives date every file to 1980 or 1970, which
+#: says nothing about when it changed.
+FIRST_DATE = 662688000  # 1991-01-01
+
+# Python's own table depends on the machine: on Windows, a registry entry can make JavaScript text/plain.
+_TYPES = {
+    "avif": "image/avif",
+    "css": "text/css",
+    "csv": "text/csv",
+    "gif": "image/gif",
+    "gz": "application/gzip",
+    "htm": "text/html",
+    "html": "text/html",
+    "ico": "image/x-icon",
+    "jpeg": "image/jpeg",
+    "jpg": "image/jpeg",
+    "js": "text/javascript",
+    "json": "application/json",
+    "map": "application/json",
+    "md": "text/markdown",
+    "mjs": "text/javascript",
+    "mp3": "audio/mpeg",
+    "mp4": "video/mp4",
+    "otf": "font/otf",
+    "pdf": "application/pdf",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "ttf": "font/ttf",
+    "txt": "text/plain",
+    "wasm": "application/wasm",
+    "webm": "video/webm",
+    "webmanifest": "application/manifest+json",
+    "webp": "image/webp",
+    "woff": "font/woff",
+    "woff2": "font/woff2",
+    "xml": "text/xml",
+    "zip": "application/zip",
+}
+
+
+class Static:
+    """A Bottle plugin that serves one folder.
+
+    Left out are files and folders whose names begin with a dot, links that lead out of the folder, and linked folders.
+    `robots.txt`, `favicon.ico`, `favicon.svg` and `apple-touch-icon*.png` are served at the root as well.
+
+    :param path: the folder. It may be missing; then there are no files.
+    :param url: where the files are served.
+    :param development: look for new and changed files at each request. Otherwise the files are those of the boot.
+    """
+
+    name = "static"
+    api = 2
+
+    def __init__(self, path: str | os.PathLike[str], url: str = "/static", development: bool = False) -> None:
+        self.folder = os.path.realpath(path)
+        self.prefix = "/" + url.strip("/")
+        self.development = development
+        self._app: Any = None
+        self._missed: set[str] = set()
+        self._files: dict[str, _File] = {}
+        self._scan()
+
+    def setup(self, app: Any) -> None:
+        self._app = app
+        for rule in (self.prefix, f"{self.prefix}/"):
+            app.get(rule, callback=self._refuse, skip=True)
+        app.get(f"{self.prefix}/<name:path>", callback=self.serve, skip=True)
+        for name in self._files:
+            if AT_ROOT.fullmatch(name):
+                app.get(f"/{name}", callback=functools.partial(self.serve, name), skip=True)
+
+    def apply(self, callback: Callable[..., Any], route: Any) -> Callable[..., Any]:
+        return callback
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def url(self, name: str) -> str:
+        """The address of the file `name`, such as `css/style.css`; with a hash, so that it may be kept for good.
+
+        :raises StaticError: there is no such file, in development. In production that is logged, once a name.
+        """
+        content = self._find(name)
+        if content is not None:
+            return f"{self._base()}/{content.address}"
+        if self.development:
+            raise StaticError(name, self.folder, sorted(self._files))
+        if name not in self._missed and len(self._missed) < 1000:
+            self._missed.add(name)
+            log.warning("There is no static file %r in %s. Its address is given out without a hash.", name, self.folder)
+        return f"{self._base()}/{quote(name)}"
+
+    def serve(self, name: str) -> Any:
+        """Bottle's answer to a request for the file `name`."""
+        content = self._find(name)
+        if content is None:
+            return self._refuse()
+        environ = bottle.request.environ
+        headers = {**content.headers, "Cache-Control": _cache_policy(content)}
+        if _has_it(environ, content):
+            return bottle.HTTPResponse(status=304, headers=headers)
+        start, stop = 0, content.size
+        wanted = _wanted(environ, content)
+        if wanted is not None:
+            start, stop = wanted
+            if start >= stop:
+                headers = {"Content-Range": f"bytes */{content.size}", "Cache-Control": "no-store"}
+                return bottle.HTTPError(
+                    416, f"The file has {content.size:,} bytes, and none of those asked for.", **headers
+                )
+            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{content.size}"
+        headers["Content-Length"] = str(stop - start)
+        body: Any = b""
+        if environ["REQUEST_METHOD"] != "HEAD":
+            try:
+                body = content.body(start, stop)
+            except OSError:  # gone since the boot
+                return self._refuse()
+        return bottle.HTTPResponse(body, 200 if wanted is None else 206, headers)
+
+    def _refuse(self) -> Any:
+        # A cache must not remember it: the next release may bring the file.
+        return bottle.HTTPError(404, "There is no file at this address.", **{"Cache-Control": "no-store"})
+
+    def _base(self) -> str:
+        """Where the files are served, as the visitor sees it."""
+        base, app = self.prefix, self._app
+        while app is not None and (prefix := app.config.get("_mount.prefix")):
+            base, app = prefix.rstrip("/") + base, app.config["_mount.app"]
+        try:
+            script = bottle.request.environ.get("SCRIPT_NAME", "").strip("/")
+        except RuntimeError:  # no request
+            script = ""
+        return f"/{quote(script, encoding='latin1')}{base}" if script else base
+
+    def _find(self, name: str) -> _Content | None:
+        file = self._files.get(name)
+        if self.development and (file is None or file.has_changed()):
+            self._scan()
+            file = self._files.get(name)
+        try:
+            return None if file is None else file.content()
+        except OSError as error:
+            log.warning("The static file %r cannot be read: %s", name, error)
+            return None
+
+    def _scan(self) -> None:
+        known = self._files
+        found = {}
+        for name, path in _walk(self.folder):
+            file = known.get(name)
+            found[name] = _File(name, path) if file is None or file.has_changed() else file
+        self._files = found
+
+
+def _walk(root: str, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Name and path of each file to serve, below `prefix`."""
+    try:
+        entries = list(os.scandir(os.path.join(root, prefix)))
+    except OSError:
+        return
+    for entry in entries:
+        name = prefix + entry.name
+        if entry.name[0] == "." or not entry.name.isprintable() or "\\" in entry.name:
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(root, f"{name}/")
+        elif entry.is_file() and os.path.realpath(entry.path).startswith(os.path.join(root, "")):
+            yield name, entry.path
+
+
+class _Content(NamedTuple):
+    """What a file held when it was read."""
+
+    path: str
+    stamp: tuple[int, int]
+    size: int  # bytes
+    data: bytes | None  # None for a large file
+    version: str
+    address: str
+    headers: dict[str, str]
+
+    def body(self, start: int, stop: int) -> Any:
+        """The bytes from `start` up to `stop`, as Bottle takes them."""
+        if self.data is not None:
+            return self.data[start:stop]
+        file = open(self.path, "rb")  # noqa: SIM115 - the server closes it
+        if (start, stop) == (0, self.size):
+            return file  # which Bottle hands to wsgi.file_wrapper
+        return bottle._closeiter(bottle._rangeiter(file, start, stop - start), file.close)
+
+
+class _File:
+    """A file in the table. It is read, and hashed, when it is first asked for."""
+
+    __slots__ = ("_content", "name", "path", "stamp")
+
+    def __init__(self, name: str, path: str) -> None:
+        self.name = name
+        self.path = path
+        self.stamp: tuple[int, int] | None = self._stamp()
+        self._content: _Content | None = None
+
+    def has_changed(self) -> bool:
+        return self._stamp() != self.stamp
+
+    def content(self) -> _Content:
+        """What is in it. A large file is not kept, and is looked at again whether it is the same.
+
+        :raises OSError: it cannot be read.
+        """
+        content = self._content
+        if content is None or (content.data is None and self._stamp() != content.stamp):
+            content = self._content = self._read()
+        return content
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            stat = os.stat(self.path)
+        except OSError:
+            return None
+        return stat.st_mtime_ns, stat.st_size
+
+    def _read(self) -> _Content:
+        with open(self.path, "rb") as file:
+            stat = os.fstat(file.fileno())
+            size, data = stat.st_size, None
+            digest = hashlib.blake2b(digest_size=16)
+            if size <= SMALL:
+                data = file.read()
+                size = len(data)
+                digest.update(data)
+            else:
+                while piece := file.read(PIECE):
+                    digest.update(piece)
+        version = digest.hexdigest()[:12]
+        headers = {
+            "Content-Type": _content_type(self.name),
+            "ETag": f'"{digest.hexdigest()}"',
+            "Accept-Ranges": "bytes",
+            "X-Content-Type-Options": "nosniff",
+        }
+        if stat.st_mtime > FIRST_DATE:
+            headers["Last-Modified"] = bottle.http_date(int(stat.st_mtime))
+        stamp = (stat.st_mtime_ns, stat.st_size)
+        return _Content(self.path, stamp, size, data, version, f"{quote(self.name)}?v={version}", headers)
+
+
+def _content_type(name: str) -> str:
+    known = _TYPES.get(name.rpartition(".")[2].lower())
+    if known is None:
+        guess, encoding = mimetypes.guess_type(name)
+        known = f"application/x-{encoding}" if encoding else guess or "application/octet-stream"
+    return f"{known}; charset=utf-8" if known.startswith("text/") else known
+
+
+def _cache_policy(content: _Content) -> str:
+    """How long a cache may keep the answer."""
+    asked = bottle.request.query.get("v")
+    if asked is None:
+        return "no-cache"
+    # While a new release is rolled out, an old copy of the site is asked for a file it does not have yet. What it gives
+    # must not stay in a CDN under the new file's address.
+    return "public, max-age=31536000, immutable" if asked == content.version else "no-store"
+
+
+def _has_it(environ: Any, content: _Content) -> bool:
+    """Whether the visitor's copy is good: RFC 9110 section 13.2.2."""
+    tags = environ.get("HTTP_IF_NONE_MATCH")
+    if tags is not None:
+        return tags.strip() == "*" or content.headers["ETag"] in re.findall('"[^"]*"', tags)
+    since = environ.get("HTTP_IF_MODIFIED_SINCE")
+    if since is None or "Last-Modified" not in content.headers:
+        return False
+    date = bottle.parse_date(since)
+    return date is not None and date >= content.stamp[0] // 10**9
+
+
+_RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))", re.IGNORECASE)
+
+
+def _wanted(environ: Any, content: _Content) -> tuple[int, int] | None:
+    """The one range asked for, as start and stop, which do not differ if there is nothing there. None: the whole file,
+    as for several ranges, too (RFC 9110 section 14.2 allows it)."""
+    match = _RANGE.fullmatch(environ.get("HTTP_RANGE", "").strip())
+    if match is None or environ["REQUEST_METHOD"] != "GET":
+        return None
+    if environ.get("HTTP_IF_RANGE", content.headers["ETag"]).strip() != content.headers["ETag"]:
+        return None
+    first, last, suffix = match.groups()
+    if suffix:
+        return max(0, content.size - int(suffix)), content.size
+    if last and int(last) < int(first):
+        return None
+    stop = min(int(last) + 1, content.size) if last else content.size
+    return min(int(first), stop), stop

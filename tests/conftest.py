@@ -1,0 +1,99 @@
+"""Fixtures that every test may ask for. A worker's servers are its own, start when first asked for, and end with it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.services import Database, MariaDB, Memcached, PostgreSQL, Redis
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def the_mariadb() -> Iterator[MariaDB]:
+    with MariaDB() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def the_postgresql() -> Iterator[PostgreSQL]:
+    with PostgreSQL() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def the_memcached() -> Iterator[Memcached]:
+    with Memcached() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def the_redis() -> Iterator[Redis]:
+    with Redis() as server:
+        yield server
+
+
+@pytest.fixture
+def mariadb(the_mariadb: MariaDB) -> MariaDB:
+    """A MariaDB that runs, though the test before may have stopped it."""
+    the_mariadb.start()
+    return the_mariadb
+
+
+@pytest.fixture
+def postgresql(the_postgresql: PostgreSQL) -> PostgreSQL:
+    """A PostgreSQL that runs, though the test before may have stopped it."""
+    the_postgresql.start()
+    return the_postgresql
+
+
+@pytest.fixture
+def memcached(the_memcached: Memcached) -> Memcached:
+    """A memcached that runs and is empty."""
+    the_memcached.start()
+    the_memcached.flush()
+    return the_memcached
+
+
+@pytest.fixture
+def redis(the_redis: Redis) -> Redis:
+    """A Redis that runs and is empty."""
+    the_redis.start()
+    assert the_redis.ask("FLUSHALL") == "+OK"
+    return the_redis
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The url of an SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'test.sqlite'}"
+
+
+@pytest.fixture
+def mariadb_url(mariadb: MariaDB) -> Iterator[str]:
+    """The url of a fresh, empty database of MariaDB."""
+    yield from _database(mariadb)
+
+
+@pytest.fixture
+def postgresql_url(postgresql: PostgreSQL) -> Iterator[str]:
+    """The url of a fresh, empty database of PostgreSQL."""
+    yield from _database(postgresql)
+
+
+@pytest.fixture(params=["sqlite", "mariadb", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The url of a fresh, empty database: a test that asks for it runs once for each kind that Demijohn serves."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+def _database(server: Database) -> Iterator[str]:
+    name = f"test_{next(_numbers)}"
+    yield server.create(name)
+    server.start()
+    server.drop(name)

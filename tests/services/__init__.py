@@ -1,0 +1,25 @@
+"""Private servers for the tests: `with MariaDB() as mariadb:`. The fixtures in conftest.py hand out running ones."""
+
+from __future__ import annotations
+
+from tests.services.database import Database
+from tests.services.mariadb import MariaDB
+from tests.services.memcached import Memcached
+from tests.services.postgresql import PostgreSQL
+from tests.services.process import HOST, Seen, Service, free_port, missing, program, until
+from tests.services.redis import Redis
+
+__all__ = [
+    "HOST",
+    "Database",
+    "MariaDB",
+    "Memcached",
+    "PostgreSQL",
+    "Redis",
+    "Seen",
+    "Service",
+    "free_port",
+    "missing",
+    "program",
+    "until",
+]

@@ -1,0 +1,65 @@
+"""The site of this repository, served for a test."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.services import HOST, free_port, until
+
+ROOT = Path(__file__).parents[1]
+#: The site as it runs when nothing else is said: Bottle's neighbour wsgiref, SQLite, sessions in a table.
+EMBEDDED = [sys.executable, "-m", "demijohn", "run", "--no-reload"]
+#: Settings of whoever runs the tests, which must not reach a site that they serve.
+OURS = ("DEMIJOHN_", "DATABASE_URL", "MEMCACHED_URL", "REDIS_URL", "SECRET_KEY", "WEB_CONCURRENCY", "GUNICORN_CMD_ARGS")
+
+
+def clean_environment(**settings: str) -> dict[str, str]:
+    """This process's environment with these settings and no others."""
+    return {**{name: value for name, value in os.environ.items() if not name.startswith(OURS)}, **settings}
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str], settings: Mapping[str, str], folder: Path = ROOT) -> Iterator[str]:
+    """Run a server that takes its port from the environment. The address at which it answers, without a slash."""
+    port = free_port()
+    address = f"http://{HOST}:{port}"
+    environment = clean_environment(**settings, PORT=str(port))
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log) as server,
+    ):
+        try:
+            until(lambda: server.poll() is not None or _answers(address), "The site does not answer.")
+            if server.poll() is not None:
+                pytest.fail("The site ended as it started. What it said is below.", pytrace=False)
+            yield address
+        finally:
+            server.terminate()
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                raise
+            finally:
+                log.seek(0)
+                print(log.read().decode(errors="replace"))  # pytest shows it where the test has failed
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address + "/static/robots.txt", timeout=5):  # noqa: S310
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
