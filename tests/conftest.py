@@ -10,6 +10,7 @@ import pytest
 
 from tests.services import Database, MariaDB, Memcached, PostgreSQL, Redis
 
+pytest_plugins = ["tests.visits"]
 _numbers = itertools.count()
 
 

@@ -10,42 +10,14 @@ from typing import Any
 
 import bottle
 import pytest
-from sqlalchemy import String, func, select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import IntegrityError, InvalidRequestError
-from sqlalchemy.orm import Mapped, mapped_column
 
 from demijohn.database import Database
 from demijohn.database.dialects import is_read
 from demijohn.errors import OutsideRequestError
 from tests.client import Client
-from tests.services import MariaDB, PostgreSQL, until
-
-
-class Shop:
-    """A plain Bottle app on one database."""
-
-    def __init__(self, url: str, **options: Any) -> None:
-        self.app = bottle.Bottle()
-        self.db: Database = self.app.install(Database(url, **options))
-        Model: Any = self.db.Model
-
-        class Note(Model):
-            __tablename__ = "notes"
-            id: Mapped[int] = mapped_column(primary_key=True)
-            text: Mapped[str] = mapped_column(String(50), unique=True)
-            count: Mapped[int] = mapped_column(default=0)
-
-        self.Note = Note
-        self.db.create_all()
-        self.client = Client(self.app)
-
-    def texts(self) -> set[str]:
-        with self.db.unit() as db:
-            return set(db.scalars(select(self.Note.text)))
-
-    @property
-    def checked_out(self) -> int:
-        return self.db.engine.pool.checkedout()  # type: ignore[attr-defined,no-any-return]
+from tests.shop import Shop
 
 
 @pytest.fixture
@@ -384,50 +356,6 @@ def test_foreign_keys_hold_on_sqlite_too(sqlite_url: str) -> None:
     db.close()
 
 
-# What the server sees
-
-
-def read_and_write(shop: Shop) -> None:
-    @shop.app.get("/read")
-    def read(db: Any) -> str:
-        return str(db.scalars(select(shop.Note).order_by(shop.Note.id).limit(1)).one().text)
-
-    @shop.app.post("/write")
-    def write(db: Any) -> str:
-        db.add(shop.Note(text="written"))
-        return "ok"
-
-    @shop.app.get("/write-safely")
-    def write_safely(db: Any) -> str:
-        db.add(shop.Note(text="written safely"))
-        return "ok"
-
-    with shop.db.unit() as db:
-        db.add(shop.Note(text="first"))
-    shop.client.get("/read")
-
-
-@pytest.mark.parametrize("kind", ["mariadb", "postgresql"])
-def test_round_trips(kind: str, request: pytest.FixtureRequest) -> None:
-    server: MariaDB | PostgreSQL = request.getfixturevalue(kind)
-    shop = Shop(request.getfixturevalue(f"{kind}_url"))
-    read_and_write(shop)
-    with server.statements() as seen:
-        assert shop.client.get("/read").text == "first"
-    assert len(seen) == 1, seen
-    assert seen[0].startswith("SELECT")
-    with server.statements() as seen:
-        shop.client.get("/write-safely")
-    assert [statement.split()[0].upper() for statement in seen] == ["BEGIN", "INSERT", "COMMIT"]
-    with server.statements() as seen:
-        shop.client.post("/write")
-    assert [statement.split()[0].upper() for statement in seen] == ["BEGIN", "INSERT", "COMMIT"]
-    with server.statements() as seen:
-        shop.client.get("/nowhere")
-    assert seen == []
-    shop.db.close()
-
-
 def test_what_is_a_read() -> None:
     reads = [
         "SELECT 1",
@@ -455,62 +383,3 @@ def test_what_is_a_read() -> None:
     ]
     assert [sql for sql in reads if not is_read(sql)] == []
     assert [sql for sql in writes if is_read(sql)] == []
-
-
-# Servers that hang up
-
-
-@pytest.fixture(scope="module")
-def hasty() -> Iterator[MariaDB]:
-    """A MariaDB that hangs up after two seconds of rest."""
-    with MariaDB("--wait-timeout=2") as server:
-        yield server
-
-
-def test_a_connection_that_rested_too_long(hasty: MariaDB, caplog: pytest.LogCaptureFixture) -> None:
-    shop = Shop(hasty.create("rested"))
-    read_and_write(shop)
-    sleeping = "SELECT COUNT(*) FROM information_schema.processlist WHERE command = 'Sleep' AND db = 'rested'"
-    until(lambda: hasty.execute(sleeping) == [(0,)], "MariaDB did not hang up")
-    with hasty.statements() as seen:
-        assert shop.client.get("/read").status == 200
-    assert [statement for statement in seen if statement.startswith("SELECT") and "notes" in statement]
-    assert caplog.records == []
-    with hasty.statements() as seen:
-        for _ in range(20):
-            assert shop.client.get("/read").status == 200
-    assert len(seen) == 20, "a busy connection is not asked how it is"
-    assert seen.connections == 0
-    shop.db.close()
-
-
-@pytest.mark.parametrize("kind", ["mariadb", "postgresql"])
-def test_while_the_server_is_down_a_503_and_then_as_before(kind: str, request: pytest.FixtureRequest) -> None:
-    server: MariaDB | PostgreSQL = request.getfixturevalue(kind)
-    shop = Shop(request.getfixturevalue(f"{kind}_url"))
-    read_and_write(shop)
-    server.stop()
-    shop.db.close()  # as if every connection had been found dead
-    for method, path in (("GET", "/read"), ("POST", "/write")):
-        answer = shop.client.ask(method, path)
-        assert answer.status == 503
-        assert "nothing was changed" in answer.text
-        assert answer.header("Retry-After") == "2"
-        assert "Traceback" not in answer.text
-    server.start()
-    assert shop.client.get("/read").text == "first"
-    assert shop.client.post("/write").status == 200
-    shop.db.close()
-
-
-def test_when_the_pool_is_exhausted_a_503_that_names_the_setting(
-    mariadb_url: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    shop = Shop(mariadb_url, pool_size=1, max_overflow=0, pool_timeout=0.05)
-    read_and_write(shop)
-    with shop.db.engine.connect():
-        answer = shop.client.get("/read")
-    assert answer.status == 503
-    assert "database.pool_size" in caplog.text
-    assert shop.client.get("/read").status == 200
-    shop.db.close()

@@ -67,30 +67,46 @@ def join(environ: WSGIEnvironment, participant: Participant) -> None:
     participants.sort(key=lambda p: p.order)
 
 
-def attach(app: Any) -> None:
-    """Give `app`, and any Bottle app that it is later mounted in, the two moments. Attaching twice is harmless."""
-    if "wsgi" in vars(app):
-        if getattr(app.wsgi, "demijohn", False):
-            return
+def attach(app: Any, opener: Callable[[WSGIEnvironment], None] | None = None) -> None:
+    """Give `app`, and any Bottle app that it is later mounted in, the two moments. Attaching twice is harmless.
+
+    :param opener: called with the environ as a request of this app begins; costs less than a `before_request` hook.
+    """
+    if "wsgi" not in vars(app):
+        _attach(app)
+    elif getattr(app.wsgi, "func", None) is not _serve:
         raise RuntimeError("Something else has replaced this app's `wsgi`. Install Demijohn's parts before it.")
+    if opener is not None:
+        app.wsgi.args[1].append(opener)
 
-    def wsgi(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        return _serve(app, environ, start_response)
 
+def forget(app: Any, opener: Callable[[WSGIEnvironment], None]) -> None:
+    """Call `opener` no more."""
+    app.wsgi.args[1].remove(opener)
+
+
+def _attach(app: Any) -> None:
     def mounted(_config: Any, key: str, value: Any) -> None:
         # Bottle's mount() copies the routes and leaves the inner app's wsgi out of the way of a request.
         if key == "_mount.app" and value is not None:
             attach(value)
 
-    wsgi.demijohn = True  # type: ignore[attr-defined]
-    app.wsgi = wsgi
+    openers: list[Callable[[WSGIEnvironment], None]] = []
+    app.wsgi = partial(_serve, app, openers)
     app.add_hook("config", mounted)
 
 
-def _serve(app: Any, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+def _serve(
+    app: Any,
+    openers: list[Callable[[WSGIEnvironment], None]],
+    environ: WSGIEnvironment,
+    start_response: StartResponse,
+) -> Iterable[bytes]:
     """Bottle.wsgi with the two moments in it."""
     participants: list[Participant] = []
     environ[KEY] = participants
+    for opener in openers:
+        opener(environ)
     try:
         path = environ.setdefault("PATH_INFO", "")  # PEP 3333 lets a server leave it out
         if not path.isascii():

@@ -122,13 +122,15 @@ class Site(bottle.Bottle):
             return "memcached" if self.settings["memcached.url"] else "sql"
         return SPELLINGS.get(chosen, chosen)
 
+    # Handlers of a mounted or merged Bottle app can name `db` and `session`, too.
+
     def mount(self, prefix: str, app: Any, **options: Any) -> None:
-        """As Bottle's; handlers of the mounted Bottle app can name `db` and `session`, too."""
         self._share_parts(app)
         super().mount(prefix, app, **options)
 
+    mount.__doc__ = bottle.Bottle.mount.__doc__
+
     def merge(self, routes: Any) -> None:
-        """As Bottle's; handlers of the merged app can name `db` and `session`, too."""
         self._share_parts(routes)
         super().merge(routes)
 

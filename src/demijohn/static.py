@@ -163,7 +163,7 @@ class Static:
             script = bottle.request.environ.get("SCRIPT_NAME", "").strip("/")
         except RuntimeError:  # no request
             script = ""
-        return f"/{quote(script, encoding='latin1')}{base}" if script else base
+        return f"/{_quoted(script)}{base}" if script else base
 
     def _find(self, name: str) -> _Content | None:
         file = self._files.get(name)
@@ -276,6 +276,15 @@ class _File:
             headers["Last-Modified"] = bottle.http_date(int(stat.st_mtime))
         stamp = (stat.st_mtime_ns, stat.st_size)
         return _Content(self.path, stamp, size, data, version, f"{quote(self.name)}?v={version}", headers)
+
+
+def _quoted(script: str) -> str:
+    try:
+        octets = script.encode("latin1")
+        octets.decode()
+    except UnicodeError:  # text already: Bottle's mount of a WSGI app cuts it from the decoded path
+        octets = script.encode("utf8", "replace")
+    return quote(octets)
 
 
 def _content_type(name: str) -> str:

@@ -12,7 +12,7 @@ from tests.services.process import Seen, Service
 
 ACCOUNT = "site"
 OWNER = "keeper"
-PASSWORD = "secret"  # noqa: S105 - of a server that lives as long as a test
+PASSWORD = "secret"
 
 
 class Database(Service):

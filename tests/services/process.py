@@ -161,6 +161,7 @@ class Service(ABC):
         """A server that takes connections, through the kernel, and never answers. PostgreSQL's open ones go on."""
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)  # until its last thread has stopped
         try:
             yield
         finally:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import bottle
 
+from demijohn import lifetime
 from demijohn.bodies import content, wire
 from demijohn.errors import BodyLimitError
 
@@ -54,7 +55,7 @@ class Bodies:
     def setup(self, app: Any) -> None:
         _swap()
         vars(app)[KEY] = self
-        app.add_hook("before_request", self._mark)
+        lifetime.attach(app, self._mark)
         self._apps.append(app)
 
     def apply(self, callback: Callable[..., Any], route: Any) -> Callable[..., Any]:
@@ -65,19 +66,19 @@ class Bodies:
 
     def close(self) -> None:
         for app in self._apps:
-            app.remove_hook("before_request", self._mark)
+            lifetime.forget(app, self._mark)
             if vars(app).get(KEY) is self:
                 del vars(app)[KEY]
         self._apps.clear()
 
-    def _mark(self) -> None:
-        bottle.request.environ[KEY] = self
+    def _mark(self, environ: WSGIEnvironment) -> None:
+        environ[KEY] = self
 
 
 def _rules(environ: WSGIEnvironment) -> Bodies | None:
     """What this request is held to. None: to nothing, it is Bottle's own.
 
-    The hooks of an app that was mounted or merged into another do not run; its routes still know it."""
+    An app that was mounted or merged into another does not see its requests begin; its routes still know it."""
     route = environ.get("bottle.route")
     rules: Bodies | None = route and vars(route.app).get(KEY)
     return rules or environ.get(KEY)

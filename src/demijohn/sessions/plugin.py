@@ -70,13 +70,10 @@ class Sessions:
         return self._store
 
     def setup(self, app: Any) -> None:
-        lifetime.attach(app)
-
-        def place() -> None:
-            environ = bottle.request.environ
+        def place(environ: dict[str, Any]) -> None:
             environ[KEY] = RequestSession(environ, self)
 
-        app.add_hook("before_request", place)
+        lifetime.attach(app, place)
 
     def apply(self, callback: Callable[..., Any], route: Any) -> Callable[..., Any]:
         keyword = self.keyword
@@ -112,20 +109,16 @@ class RequestSession:
 
     __slots__ = ("_environ", "_loaded", "_sessions")
     order = 10  # after the database: a session must not remember what the database refused
-    _environ: dict[str, Any]
-    _sessions: Sessions
-    _loaded: Session | None
 
     def __init__(self, environ: dict[str, Any], sessions: Sessions) -> None:
-        _set(self, "_environ", environ)
-        _set(self, "_sessions", sessions)
-        _set(self, "_loaded", None)
+        self._environ = environ
+        self._sessions = sessions
+        self._loaded: Session | None = None
 
     def _session(self) -> Session:
         session = self._loaded
         if session is None:
-            session = self._sessions.load(self._environ)
-            _set(self, "_loaded", session)
+            session = self._loaded = self._sessions.load(self._environ)
             participants = self._environ.get(lifetime.KEY)
             if participants is not None:  # else SessionMiddleware settles it
                 lifetime.join(self._environ, self)
@@ -168,9 +161,6 @@ class RequestSession:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._session(), name)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._session(), name, value)
-
     def __getitem__(self, key: str) -> Any:
         return self._session()[key]
 
@@ -194,9 +184,6 @@ class RequestSession:
 
     def __repr__(self) -> str:
         return f"<session, {'not read yet' if self._loaded is None else self._loaded!r}>"
-
-
-_set = object.__setattr__
 
 
 def _or_refuse(step: Callable[[], None]) -> None:
