@@ -39,7 +39,7 @@ def running(command: Sequence[str], settings: Mapping[str, str], folder: Path = 
         subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log) as server,
     ):
         try:
-            until(lambda: server.poll() is not None or _answers(address), "The site does not answer.")
+            until(lambda: server.poll() is not None or answers(address), "The site does not answer.")
             if server.poll() is not None:
                 pytest.fail("The site ended as it started. What it said is below.", pytrace=False)
             yield address
@@ -55,7 +55,8 @@ def running(command: Sequence[str], settings: Mapping[str, str], folder: Path = 
                 print(log.read().decode(errors="replace"))  # pytest shows it where the test has failed
 
 
-def _answers(address: str) -> bool:
+def answers(address: str) -> bool:
+    """Whether a site is served at this address."""
     try:
         with urllib.request.urlopen(address + "/static/robots.txt", timeout=5):  # noqa: S310
             return True

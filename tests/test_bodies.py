@@ -14,6 +14,7 @@ import pytest
 from bottle import request
 
 from demijohn.bodies import KEY, Bodies, Request
+from demijohn.bodies.wire import DROPPED
 from demijohn.errors import BodyLimitError
 from tests.apps.bodies import LIMIT, app
 from tests.client import Client
@@ -76,13 +77,19 @@ def test_a_copied_request_needs_no_disk_either() -> None:
     assert sent.body.read() == body
 
 
-def test_over_the_limit_nothing_is_read(client: Client) -> None:
+@pytest.mark.parametrize(
+    ("length", "expects", "read"),
+    [(LIMIT + 1, {}, LIMIT + 1), (LIMIT + 1, {"HTTP_EXPECT": "100-continue"}, 0), (DROPPED + 1, {}, 0)],
+)
+def test_over_the_limit_what_is_read_is_dropped(
+    client: Client, length: int, expects: dict[str, str], read: int
+) -> None:
     source = io.BytesIO(bytes(LIMIT + 1))
-    environ: dict[str, Any] = {"CONTENT_LENGTH": str(LIMIT + 1), "wsgi.input": source}
+    environ: dict[str, Any] = {"CONTENT_LENGTH": str(length), "wsgi.input": source, **expects}
     answer = client.ask("POST", "/echo", **environ)
     assert answer.status == 413
     assert answer.text == "That is too large: 100,000 bytes can be sent here at most. (The setting is body.limit.)"
-    assert source.tell() == 0
+    assert source.tell() == read
 
 
 def test_a_length_of_thousands_of_digits_is_too_large() -> None:
