@@ -53,7 +53,9 @@ def test_cas_refuses_what_was_written_or_deleted_since(client: Memcached) -> Non
 def test_the_prefix_keeps_sites_apart(client: Memcached, memcached: Server) -> None:
     client.set(b"k", b"mine", 60)
     assert "mine" in memcached.ask("get site:k")
-    assert Memcached([memcached.address], prefix="other").get(b"k") is None
+    other = Memcached([memcached.address], prefix="other")
+    assert other.get(b"k") is None
+    other.close()
 
 
 @pytest.mark.parametrize("ttl", [100, 30 * 24 * 3600 + 100])

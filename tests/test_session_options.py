@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -62,8 +63,16 @@ def seed_options(memcached: Memcached) -> dict[str, Any]:
     }
 
 
-def test_the_well_known_block_works_as_it_stands(memcached: Memcached) -> None:
-    visitor = Client(SessionMiddleware(plain_app(), seed_options(memcached)))
+@pytest.fixture
+def wrapped(memcached: Memcached) -> Iterator[SessionMiddleware]:
+    """The plain app in our middleware, with these options."""
+    application = SessionMiddleware(plain_app(), seed_options(memcached))
+    yield application
+    application.sessions.close()
+
+
+def test_the_well_known_block_works_as_it_stands(wrapped: SessionMiddleware, memcached: Memcached) -> None:
+    visitor = Client(wrapped)
     with memcached.commands() as seen:
         visitor.get("/untouched")
     assert seen == []
@@ -74,12 +83,7 @@ def test_the_well_known_block_works_as_it_stands(memcached: Memcached) -> None:
     old = visitor.cookies["session"]
     visitor.get("/rotate")
     assert visitor.get("/get/user").text == "ann"
-    assert (
-        Client(SessionMiddleware(plain_app(), seed_options(memcached)))
-        .get("/get/user", HTTP_COOKIE=f"session={old}")
-        .text
-        == "None"
-    )
+    assert Client(wrapped).get("/get/user", HTTP_COOKIE=f"session={old}").text == "None"
     visitor.get("/delete")
     assert memcached.ask("stats items") == "END\r\n", "what is deleted is deleted"
 
@@ -91,6 +95,7 @@ def test_the_well_known_block_in_a_plugin(memcached: Memcached) -> None:
     visitor = Client(app)
     assert [visitor.get("/").text, visitor.get("/").text] == ["1", "1"]
     assert len(visitor.cookies) == 1
+    app.close()
 
 
 @pytest.mark.parametrize("name", ["demijohn.memcached", "demijohn.sql"])
@@ -107,8 +112,8 @@ def test_the_stores_as_backends_of_beaker_itself(name: str, memcached: Memcached
     assert visitor.get("/get/user").text == "None"
 
 
-def test_the_middleware_answers_503_when_nothing_can_be_kept(memcached: Memcached) -> None:
-    visitor = Client(SessionMiddleware(plain_app(), seed_options(memcached)))
+def test_the_middleware_answers_503_when_nothing_can_be_kept(wrapped: SessionMiddleware, memcached: Memcached) -> None:
+    visitor = Client(wrapped)
     visitor.get("/set/user/ann")
     memcached.stop()
     answer = visitor.get("/set/user/eve")

@@ -81,7 +81,7 @@ def shop(root: Path, **settings: Any) -> Site:
 def site(root: Path) -> Iterator[Site]:
     site = shop(root)
     yield site
-    site.db.close()
+    site.close()
 
 
 def test_all_parts_in_one_request(site: Site) -> None:
@@ -206,7 +206,7 @@ def test_round_trips(root: Path, mariadb: MariaDB, mariadb_url: str, memcached: 
         with mariadb.statements() as sql, memcached.commands() as commands:
             visitor.get(path)
         assert (len(sql), len(commands)) == trips, (path, sql, commands)
-    site.db.close()
+    site.close()
 
 
 def test_fifty_threads_lose_nothing(root: Path, mariadb_url: str, memcached: Memcached) -> None:
@@ -228,7 +228,7 @@ def test_fifty_threads_lose_nothing(root: Path, mariadb_url: str, memcached: Mem
     assert answers == [True] * 900
     assert len(Client(site).get("/names").json["names"]) == 300
     assert site.db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
-    site.db.close()
+    site.close()
 
 
 def test_sessions_in_the_database_do_not_starve_its_pool(root: Path, mariadb_url: str) -> None:
@@ -243,4 +243,4 @@ def test_sessions_in_the_database_do_not_starve_its_pool(root: Path, mariadb_url
 
     with ThreadPoolExecutor(20) as threads:
         assert set.union(*threads.map(visit, range(20))) == {200}
-    site.db.close()
+    site.close()

@@ -101,7 +101,9 @@ class Sessions:
         return Session(environ.get("HTTP_COOKIE", ""), self.store, self.options)
 
     def close(self) -> None:
-        """Nothing to close: connections are the stores' and their pools'."""
+        """Close the store's connections at rest."""
+        if self._store is not None:
+            self._store.close()
 
 
 class RequestSession:

@@ -43,3 +43,6 @@ class Store(Protocol):
 
     def delete(self, id: str) -> None:
         """Delete the record, if there is one."""
+
+    def close(self) -> None:
+        """Close the connections at rest. The next call opens new ones."""

@@ -58,6 +58,9 @@ class MemcachedStore:
         except MemcachedDownError as error:
             raise StoreUnavailableError(self.name, error) from error
 
+    def close(self) -> None:
+        self._client.close()
+
 
 def _key(id: str) -> bytes:
     return b"s:" + id.encode("ascii")

@@ -44,6 +44,9 @@ class MemoryStore:
         with self._lock:
             self._rows.pop(id, None)
 
+    def close(self) -> None:
+        """Nothing to close."""
+
     def _alive(self, id: str) -> tuple[bytes, int, float] | None:
         row = self._rows.get(id)
         if row is not None and row[2] < time.monotonic():

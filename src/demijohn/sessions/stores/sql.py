@@ -67,6 +67,7 @@ class SqlStore:
                 return (list(result), 0) if result.returns_rows else ([], result.rowcount)
 
         store = cls(execute)
+        store.close = engine.dispose  # type: ignore[method-assign]
         store.table.create(engine, checkfirst=True)
         return store
 
@@ -98,6 +99,9 @@ class SqlStore:
 
     def delete(self, id: str) -> None:
         self._execute(self._delete, i=id)
+
+    def close(self) -> None:
+        """Nothing to close: the connections are those of whoever runs the statements."""
 
     def _execute(self, statement: Any, **parameters: Any) -> tuple[list[Any], int]:
         try:

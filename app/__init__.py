@@ -1,0 +1,210 @@
+"""A guestbook: sign up, sign in, write, read, search, page, sign out."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from datetime import datetime, timezone
+from typing import Any
+
+from sqlalchemy import ForeignKey, String, Text, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+
+from demijohn import FormsDict, HTTPError, Site, redirect, request, response
+from demijohn.errors import PasswordError
+from demijohn.security import check_password, hash_password
+
+site = Site(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+PER_PAGE = 10  # entries
+NAME, TEXT, QUERY, PASSWORD = 40, 2000, 100, 8  # characters; of a password at least
+
+CONTROLS = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+OWN_PATH = re.compile(r"/(?!/)[!-\[\]-~]*")  # a browser takes "//host" and "/\host" for another site
+EXACT = {"mysql_collate": "utf8mb4_bin"}  # MariaDB usually takes "é" for "e", and any emoji for any other
+
+
+def now() -> datetime:
+    """The time in UTC, without a zone: what every database keeps alike."""
+    return datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0)
+
+
+class User(site.db.Model):  # type: ignore[name-defined]
+    __tablename__ = "users"
+    __table_args__ = EXACT
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(NAME))
+    key: Mapped[str] = mapped_column(String(3 * NAME), unique=True)  # of the name: "Anna" and "ANNA" are one person
+    password: Mapped[str] = mapped_column(String(100))
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+class Entry(site.db.Model):  # type: ignore[name-defined]
+    __tablename__ = "entries"
+    __table_args__ = EXACT
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    author_id: Mapped[int] = mapped_column(ForeignKey(User.id))
+    author: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+    text: Mapped[str] = mapped_column(Text)
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+@site.get("/", name="entries")
+def entries(db: Session, session: Any) -> str:
+    return show_entries(db, session)
+
+
+@site.post("/", name="write")
+def write(db: Session, session: Any) -> str:
+    user = signed_in(db, session)
+    text = typed(request.forms, "text").strip()
+    if user is None:
+        error = "You are not signed in any more. Keep a copy of your text, sign in, and add it again."
+    elif not text:
+        error = "There is no text in your entry yet. Please write something."
+    elif len(text) > TEXT:
+        error = f"Your entry has {len(text):,} characters, and {TEXT:,} is the most. Please shorten it."
+    elif CONTROLS.search(text):
+        error = "Your entry holds a character that cannot be shown. Please type it again where it was pasted."
+    else:
+        db.add(Entry(author_id=user.id, text=text))
+        session.flash("Thank you, your entry is in the book.")
+        redirect(site.get_url("entries"))
+    response.status = 400 if user else 403
+    return show_entries(db, session, text=text, error=error)
+
+
+@site.post("/entries/<id:re:[1-9][0-9]{0,8}>/delete", name="delete")
+def delete(id: str, db: Session, session: Any) -> None:
+    user, entry = signed_in(db, session), db.get(Entry, int(id))
+    if entry is None:
+        raise HTTPError(404, "This entry is not in the book, or not any more.")
+    if user is None or user.id != entry.author_id:
+        raise HTTPError(403, "Only its author, signed in, can delete an entry.")
+    db.delete(entry)
+    session.flash("Your entry is deleted.")
+    redirect(site.get_url("entries"))
+
+
+@site.get("/sign-up", name="sign-up")
+@site.get("/sign-in", name="sign-in")
+def show_form() -> str:
+    return site.render(request.route.name, name="", next=next_path(request.query), errors={})
+
+
+@site.post("/sign-up")
+def sign_up(db: Session, session: Any) -> str:
+    name, password = typed_name(), typed(request.forms, "password")
+    errors = {}
+    if not name:
+        errors["name"] = "Please choose a name."
+    elif len(name) > NAME:
+        errors["name"] = f"This name has {len(name):,} characters, and {NAME} is the most. Please choose a shorter one."
+    elif not name.isprintable():
+        errors["name"] = "This name holds a character that cannot be seen. Please choose another."
+    if len(password) < PASSWORD:
+        errors["password"] = f"Please choose a password of at least {PASSWORD} characters."
+    try:
+        if not errors:
+            user = User(name=name, key=name.casefold(), password=hash_password(password))
+            db.add(user)
+            db.flush()
+            enter(session, user, f"Welcome, {name}.")
+    except PasswordError as error:
+        errors["password"] = str(error)
+    except IntegrityError:
+        db.rollback()
+        errors["name"] = f"Somebody else is called {name} here. Please choose another name."
+    response.status = 400
+    return site.render("sign-up", name=name, next=next_path(request.forms), errors=errors)
+
+
+@site.post("/sign-in")
+def sign_in(db: Session, session: Any) -> str:
+    name, user = typed_name(), None
+    if name.isprintable():
+        user = db.scalar(select(User).where(User.key == name.casefold()))
+    db.commit()  # a password takes 0.3 s to check; others can write meanwhile
+    if check_password(typed(request.forms, "password"), user.password if user else None) and user:
+        enter(session, user, f"Good to see you again, {user.name}.")
+    response.status = 403
+    errors = {"form": "This name and this password do not belong together. Please try again."}
+    return site.render("sign-in", name=name, next=next_path(request.forms), errors=errors)
+
+
+@site.post("/sign-out", name="sign-out")
+def sign_out(session: Any) -> None:
+    session.invalidate()
+    session.flash("You are signed out. Come back soon.")
+    redirect(site.get_url("entries"))
+
+
+def show_entries(db: Session, session: Any, text: str = "", error: str = "") -> str:
+    """The page of entries that the address asks for, with the form to write, or to correct, an entry."""
+    q, page = typed(request.query, "q").strip(), typed(request.query, "page") or "1"
+    if len(q) > QUERY or CONTROLS.search(q):
+        raise HTTPError(400, f"Please search for something shorter, or typed by hand: at most {QUERY} characters.")
+    if not re.fullmatch("[1-9][0-9]*", page):
+        raise HTTPError(400, "The address asks for a page that is not a number. Pages are counted 1, 2, 3.")
+    number = int(page[:9])
+    query = select(Entry).order_by(Entry.id.desc()).offset((number - 1) * PER_PAGE).limit(PER_PAGE + 1)
+    if q:
+        query = query.where(Entry.text.icontains(q, autoescape=True))
+    found = db.scalars(query).all()
+    if not found and number > 1:
+        raise HTTPError(404, "The book does not go on that far.")
+    return site.render(
+        "index",
+        user=signed_in(db, session),
+        entries=found[:PER_PAGE],
+        q=q,
+        page=number,
+        here=address(q, number),
+        newer=address(q, number - 1) if number > 1 else None,
+        older=address(q, number + 1) if len(found) > PER_PAGE else None,
+        text=text,
+        error=error,
+        longest=TEXT,
+    )
+
+
+def address(q: str, page: int) -> str:
+    """Where this page of the entries that say `q` is."""
+    wanted = {"q": q, "page": page if page > 1 else None}
+    return str(site.get_url("entries", **{key: value for key, value in wanted.items() if value}))
+
+
+def signed_in(db: Session, session: Any) -> User | None:
+    """Who is signed in, or None."""
+    return db.get(User, session["user"]) if "user" in session else None
+
+
+def enter(session: Any, user: User, welcome: str) -> None:
+    """Sign `user` in, and go on to where they came from."""
+    session.regenerate_id()  # an id that somebody planted in this browser before is worth nothing
+    session["user"] = user.id
+    session.flash(welcome)
+    redirect(next_path(request.forms))
+
+
+def next_path(fields: FormsDict) -> str:
+    """Where to go after signing in: what the field `next` says, if it is a path of this site."""
+    path = typed(fields, "next")
+    return path if OWN_PATH.fullmatch(path) else str(site.get_url("entries"))
+
+
+def typed_name() -> str:
+    """The name in the form, each character in one spelling, with single spaces between words."""
+    return " ".join(unicodedata.normalize("NFKC", typed(request.forms, "name")).split())
+
+
+def typed(fields: FormsDict, name: str) -> str:
+    """What was typed into a field; one that is missing is empty."""
+    text: str | None = fields.getunicode(name)
+    if text is None and name in fields:
+        raise HTTPError(400, "The form holds something that is not text: it should be UTF-8.")
+    return unicodedata.normalize("NFC", text or "").replace("\r\n", "\n")
