@@ -12,6 +12,7 @@ from beaker.middleware import SessionMiddleware as BeakersMiddleware
 
 from demijohn.errors import SessionOptionError
 from demijohn.sessions import SessionMiddleware, Sessions
+from demijohn.sessions.beaker import Session as BeakersSession
 from demijohn.sessions.stores import open_store
 from demijohn.sessions.stores.memory import MemoryStore
 from tests.client import Client
@@ -84,8 +85,10 @@ def test_the_well_known_block_works_as_it_stands(wrapped: SessionMiddleware, mem
     visitor.get("/rotate")
     assert visitor.get("/get/user").text == "ann"
     assert Client(wrapped).get("/get/user", HTTP_COOKIE=f"session={old}").text == "None"
+    key = f"s:{visitor.cookies['session']}"
+    assert memcached.ask(f"mg {key}") == "HD\r\n"
     visitor.get("/delete")
-    assert memcached.ask("stats items") == "END\r\n", "what is deleted is deleted"
+    assert memcached.ask(f"mg {key}") == "EN\r\n", "what is deleted is deleted"
 
 
 def test_the_well_known_block_in_a_plugin(memcached: Memcached) -> None:
@@ -96,6 +99,35 @@ def test_the_well_known_block_in_a_plugin(memcached: Memcached) -> None:
     assert [visitor.get("/").text, visitor.get("/").text] == ["1", "1"]
     assert len(visitor.cookies) == 1
     app.close()
+
+
+@pytest.mark.parametrize("kind", ["ext:memcached", "sql"])
+def test_our_session_class_in_beaker_s_own_middleware(kind: str, memcached: Memcached, sqlite_url: str) -> None:
+    options = {
+        "session.type": kind,
+        "session.url": sqlite_url if kind == "sql" else memcached.address,
+        "session.key": "sid",
+        "session.timeout": 600,
+        "session.session_class": BeakersSession,
+    }
+    app = BeakersMiddleware(plain_app(), options)
+    visitor = Client(app)
+    visitor.get("/set/user/ann", HTTP_COOKIE="sid=attackerchosen")
+    first = visitor.cookies["sid"]
+    assert first != "attackerchosen"
+    assert visitor.get("/get/user").text == "ann"
+    assert visitor.get("/get/user").header("Set-Cookie") is None
+    visitor.get("/rotate")
+    second = visitor.cookies["sid"]
+    assert second != first
+    assert visitor.get("/get/user").text == "ann"
+    assert Client(app).get("/get/user", HTTP_COOKIE=f"sid={first}").text == "None"
+    visitor.get("/invalidate")
+    assert Client(app).get("/get/user", HTTP_COOKIE=f"sid={second}").text == "None"
+    visitor.get("/set/user/eve")
+    third = visitor.cookies["sid"]
+    visitor.get("/delete")
+    assert Client(app).get("/get/user", HTTP_COOKIE=f"sid={third}").text == "None"
 
 
 @pytest.mark.parametrize("name", ["demijohn.memcached", "demijohn.sql"])

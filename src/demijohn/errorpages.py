@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import logging
 from collections.abc import Callable
@@ -46,9 +45,9 @@ def error_page(error: Any, render: Callable[..., str | None], development: bool)
         log.exception("The site's own error page failed; the plain one was shown")
         page = None
     return page or _PAGE % {
-        "title": html.escape(f"{status} {title}"),
-        "message": html.escape(message),
-        "traceback": f"<pre>{html.escape(traceback)}</pre>" if traceback else "",
+        "title": bottle.html_escape(f"{status} {title}"),
+        "message": bottle.html_escape(message),
+        "traceback": f"<pre>{bottle.html_escape(traceback)}</pre>" if traceback else "",
     }
 
 

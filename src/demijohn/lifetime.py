@@ -64,7 +64,8 @@ def join(environ: WSGIEnvironment, participant: Participant) -> None:
     """Have `participant` settled and closed with this request."""
     participants = joined(environ)
     participants.append(participant)
-    participants.sort(key=lambda p: p.order)
+    if len(participants) > 1:
+        participants.sort(key=lambda p: p.order)
 
 
 def attach(app: Any, opener: Callable[[WSGIEnvironment], None] | None = None) -> None:
@@ -169,24 +170,27 @@ def _settle(participants: list[Participant], status: int, headers: Headers | Non
     """Have each prepare, then settle. Returns the error to answer with; who comes after it is settled for its
     status."""
     error: bottle.HTTPError | None = None
-    steps: list[Callable[[], None]] = [partial(p.prepare, status) for p in participants if status < 500]
-    for step in steps:
-        error = error or _attempt(step)
+    if status < 500:
+        for participant in participants:
+            try:
+                participant.prepare(status)
+            except Exception as exception:
+                error = error or _as_error(exception)
+                status = max(status, error.status_code)
     for participant in participants:
-        failed = status if error is None else max(status, error.status_code)
-        error = _attempt(partial(participant.settle, failed, headers)) or error
+        try:
+            participant.settle(status, headers)
+        except Exception as exception:
+            error = error or _as_error(exception)
+            status = max(status, error.status_code)
     return error
 
 
-def _attempt(step: Callable[[], None]) -> bottle.HTTPError | None:
-    try:
-        step()
-    except bottle.HTTPError as refusal:
-        return refusal
-    except Exception as exception:
-        log.exception("The request could not be finished")
-        return bottle.HTTPError(500, "Internal Server Error", exception)
-    return None
+def _as_error(exception: Exception) -> bottle.HTTPError:
+    if isinstance(exception, bottle.HTTPError):
+        return exception
+    log.error("The request could not be finished", exc_info=exception)
+    return bottle.HTTPError(500, "Internal Server Error", exception)
 
 
 def _close(participants: list[Participant]) -> None:

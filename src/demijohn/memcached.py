@@ -182,9 +182,9 @@ def _pylibmc(servers: Sequence[str], timeout: int) -> tuple[Callable[[], Any], t
         def gets(self, key: bytes) -> Any:
             """A miss that can be relied on. pylibmc also calls it a miss when the server falls silent, and when it
             finds the connection cut; the second is an error only when it is asked again."""
-            began = time.monotonic()
             answer = super().gets(key)
             if answer[0] is None:
+                began = time.monotonic()
                 answer = super().gets(key)
                 if answer[0] is None and time.monotonic() - began >= timeout / 1000:
                     raise pylibmc.Error("timed out")

@@ -47,6 +47,7 @@ class Views:
         self._development = development
         self._reach = reach or {}
         self._environment: jinja2.Environment | None = None
+        self._compiled: dict[str, jinja2.Template] = {}  # outside development
 
     @property
     def environment(self) -> jinja2.Environment:
@@ -76,15 +77,18 @@ class Views:
 
     def find(self, name: str) -> jinja2.Template | None:
         """The compiled template `name`, or None where there is none."""
-        environment = self._environment or self.environment
-        if "." not in name:
-            name += ".html"
+        if name in self._compiled:
+            return self._compiled[name]
+        file = name if "." in name else f"{name}.html"
         try:
-            return environment.get_template(name)
+            template = self.environment.get_template(file)
         except LookupError as error:  # jinja2.TemplateNotFound is one
-            if getattr(error, "name", name) != name:  # a template that this one extends
+            if getattr(error, "name", file) != file:  # a template that this one extends
                 raise
             return None
+        if not self._development:
+            self._compiled[name] = template
+        return template
 
     def setup(self, app: Any) -> None:
         app.config[CONFIG_KEY] = self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy
@@ -28,29 +29,78 @@ def make_base() -> type[DeclarativeBase]:
     return Model
 
 
-def make_session_class(engine: sqlalchemy.Engine) -> type[Session]:
-    """The session class of one database.
+class RequestSession(Session):
+    """A session that begins no transaction before it must, and ends none that has not begun.
 
-    `writes`: an unsafe request's session begins its transaction before its first statement, so that what it reads and
-    then changes cannot change in between more than the isolation level allows. A safe request's begins at its first
-    write, if there is one.
+    :param engine: made by `make_engine`.
+    :param writes: begin the transaction before the first statement, so that what is read and then changed cannot change
+        in between more than the isolation level allows. Otherwise it begins at the first write, if there is one.
     """
 
-    class BoundSession(Session):
-        writes = True
+    def __init__(self, engine: sqlalchemy.Engine, writes: bool) -> None:
+        # Objects stay readable after the commit: a streamed body, a template and a log line still show them.
+        # A session that has been closed stays closed: whoever kept one past its request is told.
+        super().__init__(bind=engine, expire_on_commit=False, close_resets_only=False)
+        self.writes = writes
+        self.held: sqlalchemy.Connection | None = None
 
-        def __init__(self) -> None:
-            # Objects stay readable after the commit: a streamed body, a template and a log line still show them.
-            # A session that has been closed stays closed: whoever kept one past its request is told.
-            super().__init__(bind=engine, expire_on_commit=False, close_resets_only=False)
+    def get(self, entity: Any, ident: Any, **options: Any) -> Any:
+        """As SQLAlchemy's, in three quarters of its time where nothing but a simple key is given: the statement is not
+        built again each time."""
+        if not options and type(ident) in (int, str):
+            statement, key = _by_key(entity)
+            if statement is not None and (entity, (ident,), None) not in self.identity_map:
+                return self.scalars(statement, {key: ident}).one_or_none()
+        return super().get(entity, ident, **options)
 
-    @event.listens_for(BoundSession, "after_begin")
-    def begin(session: Any, _transaction: Any, connection: sqlalchemy.Connection) -> None:
+    def finish(self) -> None:
+        """Commit, unless it is plain that there is nothing to commit."""
+        # Not active: something failed in a flush and was swallowed, which the commit is to tell.
+        if self.writes or not self.is_active or not self._is_clean() or self.has_begun():
+            self.commit()
+
+    def has_begun(self) -> bool:
+        """Whether the database has a transaction open for this session."""
+        connection = self.held  # Session.connection() would tell too, in ten times the time
+        if connection is None or connection.closed:
+            return False
         dialect: Any = connection.dialect
-        if not session.writes or not isinstance(dialect, LazyTransactions):
-            return
-        # Savepoints come by here too; on MySQL a second BEGIN would commit what the first began.
-        if not dialect.in_transaction(connection.connection.dbapi_connection):
-            connection.exec_driver_sql(dialect.begin_statement)
+        if not isinstance(dialect, LazyTransactions):
+            return True
+        return dialect.in_transaction(connection.connection.dbapi_connection)
 
-    return BoundSession
+    def lend(self, to_read: bool) -> sqlalchemy.Connection | None:
+        """The connection that this session holds, for a statement that is not its own; None where it holds none, or
+        where the statement writes and would become a part of an open transaction."""
+        if not self.is_active or self.held is None or self.held.closed or (not to_read and self.has_begun()):
+            return None
+        return self.held
+
+
+@event.listens_for(RequestSession, "after_begin")
+def _begin(session: Any, _transaction: Any, connection: sqlalchemy.Connection) -> None:
+    session.held = connection
+    dialect: Any = connection.dialect
+    if not session.writes or not isinstance(dialect, LazyTransactions):
+        return
+    # Savepoints come by here too; on MySQL a second BEGIN would commit what the first began.
+    if not dialect.in_transaction(connection.connection.dbapi_connection):
+        connection.exec_driver_sql(dialect.begin_statement)
+
+
+@lru_cache(maxsize=512)
+def _by_key(entity: Any) -> tuple[Any, str]:
+    """The statement that loads an `entity` by its key, and its parameter's name. (None, "") where loading it takes more
+    than one plain statement and `Session.get` knows better: several key columns, inheritance, eager relationships."""
+    mapper: Any = sqlalchemy.inspect(entity, raiseerr=False)
+    if mapper is None or not mapper.is_mapper or len(mapper.primary_key) != 1 or mapper.always_refresh:
+        return None, ""
+    if mapper.inherits is not None or mapper.polymorphic_on is not None or mapper.class_ is not entity:
+        return None, ""
+    if any(relationship.lazy not in _LAZY for relationship in mapper.relationships):
+        return None, ""
+    return sqlalchemy.select(entity).where(mapper.primary_key[0] == sqlalchemy.bindparam("key")), "key"
+
+
+#: The loading of relationships that adds nothing to the statement.
+_LAZY = frozenset(("select", True, "raise", "raise_on_sql", "noload", "dynamic", "write_only"))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import bottle
@@ -23,6 +23,8 @@ from demijohn.errors import NoDatabaseError, OutsideRequestError
 if TYPE_CHECKING:
     import sqlalchemy
     from sqlalchemy.orm import Session
+
+    from demijohn.database.orm import RequestSession
 
 _SAFE = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))  # RFC 9110 section 9.2.1
 
@@ -49,7 +51,7 @@ class Database:
         self._key = f"demijohn.database.{keyword}"
         self._engine: sqlalchemy.Engine | None = None
         self._model: Any = None
-        self._session_class: Any = None
+        self._session_class: type[RequestSession] | None = None
 
     # What a site uses
 
@@ -125,23 +127,21 @@ class Database:
 
         :returns: the rows of a SELECT, and the number of rows that another statement matched.
         """
-        if statement.is_select:
-            # A request that holds one connection and waits for a second can wait for ever: all may be held so.
-            session = self._held()
-            if session is not None:
-                return list(session.connection().execute(statement, parameters)), 0
         from demijohn.database.dialects import ALONE
 
-        with self.engine.connect() as connection:
+        # A request that holds one connection and waits for a second can wait for ever: all may be held so.
+        held = self._held(to_read=statement.is_select)
+        with nullcontext(held) if held is not None else self.engine.connect() as connection:
             result = connection.execute(statement, parameters, execution_options={ALONE: True})
             return (list(result), 0) if result.returns_rows else ([], result.rowcount)
 
-    def _held(self) -> Session | None:
+    def _held(self, to_read: bool) -> sqlalchemy.Connection | None:
+        """The connection that the request which this thread answers holds, as far as it can be lent."""
         try:
-            session = bottle.request.environ.get(self._key)
+            session: RequestSession | None = bottle.request.environ.get(self._key)
         except RuntimeError:
             return None
-        return session if session is not None and session.in_transaction() and session.is_active else None
+        return None if session is None else session.lend(to_read)
 
     # Bottle's side
 
@@ -187,14 +187,12 @@ class Database:
         if self._engine is not None:
             self._engine.dispose()
 
-    def _make(self, writes: bool) -> Session:
+    def _make(self, writes: bool) -> RequestSession:
         if self._session_class is None:
-            from demijohn.database.orm import make_session_class
+            from demijohn.database.orm import RequestSession
 
-            self._session_class = make_session_class(self.engine)
-        session = self._session_class()
-        session.writes = writes
-        return session  # type: ignore[no-any-return]
+            self._session_class = RequestSession
+        return self._session_class(self.engine, writes)
 
 
 class _InRequest:
@@ -203,7 +201,7 @@ class _InRequest:
     __slots__ = ("session",)
     order = 0  # before the user's session: that one must not remember what the database then refuses
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: RequestSession) -> None:
         self.session = session
 
     def prepare(self, status: int) -> None:
@@ -214,7 +212,7 @@ class _InRequest:
             self.session.rollback()
             return
         try:
-            self.session.commit()
+            self.session.finish()
         except Exception as error:
             self.session.rollback()
             refusal = _answer(error)

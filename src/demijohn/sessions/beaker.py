@@ -1,10 +1,13 @@
-"""The stores as backends of Beaker itself, for those who keep its own middleware:
+"""For those who keep Beaker's own middleware.
 
-    SessionMiddleware(app, {"session.type": "demijohn.memcached", "session.url": "127.0.0.1:11211", "session.timeout":
-    600})
+With our session class it does all that `demijohn.sessions.SessionMiddleware` does:
 
-Records then expire and are deleted for real. Merging, rotation and the refusal of unknown ids belong to
-`demijohn.sessions.SessionMiddleware`, which takes the same options.
+    SessionMiddleware(app, {"session.type": "sql", "session.url": "sqlite:///site.sqlite",
+                            "session.session_class": demijohn.sessions.beaker.Session})
+
+With its own session class and one of our stores as its backend, records expire and are deleted for real; no more:
+
+    SessionMiddleware(app, {"session.type": "demijohn.memcached", "session.url": "127.0.0.1:11211"})
 """
 
 from __future__ import annotations
@@ -13,9 +16,12 @@ import re
 from functools import lru_cache
 from typing import Any
 
+import beaker.session
 from beaker.container import NamespaceManager
 from beaker.exceptions import MissingCacheParameter
 
+from demijohn.sessions.options import Options
+from demijohn.sessions.session import Session as OurSession
 from demijohn.sessions.stores import Store, open_store
 
 #: Seconds, where Beaker is given no timeout: thirty days.
@@ -23,8 +29,41 @@ _TTL = 30 * 24 * 3600
 
 
 @lru_cache(maxsize=32)
-def _store(kind: str, url: str) -> Store:
+def _store(kind: str, url: str | None) -> Store:
     return open_store(kind, url)
+
+
+class Session(OurSession, beaker.session.Session):
+    """Our session, as Beaker's middleware makes and ends it: the option `session.session_class`.
+
+    :param request: how the two talk about the cookie: `cookie`, what the visitor sent; `cookie_out` and `set_cookie`.
+    :param params: Beaker's options, without a prefix.
+    """
+
+    def __init__(self, request: dict[str, Any], **params: Any) -> None:
+        # Beaker's middleware adds options of its own; whether these are known has been Beaker's to judge.
+        known = {name: value for name, value in params.items() if name in Options.NAMES}
+        options = Options({"secure": False, "httponly": False, **known})
+        self.request = request
+        request["set_cookie"] = False
+        super().__init__(request.get("cookie") or "", _store(options.type or "memory", options.url), options)
+
+    def save(self, accessed_only: bool = False) -> None:
+        was_new, left = self.is_new, bool(self._ended)
+        if (accessed_only and not self._must_save) or (self.was_invalidated and len(self) <= 2):
+            self.forget_ended()
+            super().save(accessed_only=True)
+        else:
+            super().save()
+        cookie, environ = self._options.cookie, {"wsgi.url_scheme": "http"}
+        if not self.is_new and (was_new or cookie.slides):
+            self._send(cookie.header(self._options.seal.close(self.id), environ))
+        elif self.is_new and left:
+            self._send(cookie.expiring(environ))
+
+    def _send(self, header: str) -> None:
+        self.request["cookie_out"] = header
+        self.request["set_cookie"] = True
 
 
 class _Namespace(NamespaceManager):

@@ -10,6 +10,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from email.utils import formatdate
+from functools import lru_cache
 from typing import Any
 
 _ID = re.compile(r"[A-Za-z0-9_-]{43}\Z")
@@ -41,13 +42,14 @@ class Seal:
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = [b"demijohn session id " + key.encode() for key in keys]
+        #: The id in a cookie's value, or None where it is not one of ours. Visitors come back: the last are remembered.
+        self.open = lru_cache(maxsize=1024)(self._open)
 
     def close(self, id: str) -> str:
         """The cookie's value for `id`."""
         return f"{id}.{_mark(self._keys[0], id)}" if self._keys else id
 
-    def open(self, value: str) -> str | None:
-        """The id in a cookie's value, or None where it is not one of ours."""
+    def _open(self, value: str) -> str | None:
         id, _, mark = value.partition(".")
         if not _ID.match(id):
             return None

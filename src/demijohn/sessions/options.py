@@ -44,6 +44,9 @@ class Options:
     :raises SessionOptionError: naming each option that is unknown or has a value of the wrong kind.
     """
 
+    #: The options that mean something.
+    NAMES = frozenset(_TYPES)
+
     def __init__(self, given: Mapping[str, Any]) -> None:
         options = {_bare(name): value for name, value in given.items() if value is not None}
         problems = [problem for name, value in options.items() if (problem := _check(name, value))]

@@ -58,6 +58,7 @@ class Sessions:
         self.keyword = keyword
         self._store = store if not callable(store) else None
         self._make_store = store if callable(store) else None
+        self._session_class: type[Session] | None = None
 
     @property
     def store(self) -> Store:
@@ -96,9 +97,11 @@ class Sessions:
 
     def load(self, environ: dict[str, Any]) -> Session:
         """Read the session that the request's cookie names."""
-        from demijohn.sessions.session import Session
+        if self._session_class is None:
+            from demijohn.sessions.session import Session
 
-        return Session(environ.get("HTTP_COOKIE", ""), self.store, self.options)
+            self._session_class = Session
+        return self._session_class(environ.get("HTTP_COOKIE", ""), self._store or self.store, self.options)
 
     def close(self) -> None:
         """Close the store's connections at rest."""
@@ -117,13 +120,18 @@ class RequestSession:
         self._sessions = sessions
         self._loaded: Session | None = None
 
-    def _session(self) -> Session:
+    def _read(self) -> Session:
         session = self._loaded
         if session is None:
             session = self._loaded = self._sessions.load(self._environ)
-            participants = self._environ.get(lifetime.KEY)
-            if participants is not None:  # else SessionMiddleware settles it
+            if lifetime.KEY in self._environ:  # else SessionMiddleware settles it
                 lifetime.join(self._environ, self)
+        return session
+
+    def _session(self) -> Session:
+        """The session, to be looked over for changes at the end of the request."""
+        session = self._read()
+        session.lent = True
         return session
 
     def accessed(self) -> bool:
@@ -147,8 +155,9 @@ class RequestSession:
         return self._loaded is not None and self._loaded.changed
 
     def prepare(self, status: int) -> None:
-        if self._loaded is not None:
-            _or_refuse(self._loaded.check)
+        session = self._loaded
+        if session is not None and session.lent:
+            _or_refuse(session.check)
 
     def settle(self, status: int, headers: lifetime.Headers | None) -> None:
         session = self._loaded
@@ -163,8 +172,20 @@ class RequestSession:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._session(), name)
 
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of `key`, or `default`."""
+        session = self._read()
+        value = session.get(key, default)
+        if type(value) in _CHANGEABLE:
+            session.lent = True
+        return value
+
     def __getitem__(self, key: str) -> Any:
-        return self._session()[key]
+        session = self._read()
+        value = session[key]
+        if type(value) in _CHANGEABLE:
+            session.lent = True
+        return value
 
     def __setitem__(self, key: str, value: Any) -> None:
         self._session()[key] = value
@@ -173,19 +194,23 @@ class RequestSession:
         del self._session()[key]
 
     def __contains__(self, key: object) -> bool:
-        return key in self._session()
+        return key in self._read()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._session())
+        return iter(self._read())
 
     def __len__(self) -> int:
-        return len(self._session())
+        return len(self._read())
 
     def __bool__(self) -> bool:
         return True
 
     def __repr__(self) -> str:
         return f"<session, {'not read yet' if self._loaded is None else self._loaded!r}>"
+
+
+#: What a value from JSON can be that may be changed in place.
+_CHANGEABLE = (list, dict)
 
 
 def _or_refuse(step: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""The session: Beaker's class with the ways in which it lost data closed.
+"""The session: Beaker's API, with the ways in which Beaker loses data closed.
 
 Read once, written only when changed, by compare-and-swap: where two requests have changed different keys, both changes
 stay. The id is ours alone; one that the store does not hold is never adopted.
@@ -10,8 +10,6 @@ import json
 import logging
 import time
 from typing import Any
-
-import beaker.session
 
 from demijohn.errors import SessionDataError, StoreUnavailableError
 from demijohn.sessions.cookie import new_id, read_cookie
@@ -25,6 +23,9 @@ _CREATED, _ACCESSED, _FLASHES = "_creation_time", "_accessed_time", "_flashes"
 _TOUCHES = 10
 #: Writes by others in a row after which a save gives up.
 _TRIES = 200
+#: json.dumps with separators makes an encoder each time, and json.loads looks for the encoding of bytes.
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
+_from_json = json.JSONDecoder().decode
 
 
 class Flash(str):
@@ -38,14 +39,14 @@ class Flash(str):
         return flash
 
 
-class Session(beaker.session.Session):
+class Session(dict[str, Any]):
     """A dict that is kept for one visitor from request to request. What is put in must be JSON.
 
     :param header: the request's Cookie header.
     """
 
     def __init__(self, header: str, store: Store, options: Options) -> None:
-        dict.__init__(self)  # not Beaker's: it reads and rewrites at once
+        dict.__init__(self)  # and not Beaker's, which the subclass for Beaker's middleware has too
         self._store = store
         self._options = options
         self._id: str | None = None
@@ -53,6 +54,8 @@ class Session(beaker.session.Session):
         self._ended: list[str] = []
         self._must_save = False
         self._had_cookie = False
+        #: Whether it may have been changed: whoever has only got plain values out of it has not changed it.
+        self.lent = False
         #: Why the store could not be read, if it could not. The session is then empty and cannot be saved.
         self.unavailable: StoreUnavailableError | None = None
         #: True until there is a record of this session in the store.
@@ -90,6 +93,10 @@ class Session(beaker.session.Session):
         created = self.get(_CREATED, time.time())
         dict.clear(self)
         self[_CREATED] = self[_ACCESSED] = created
+
+    def has_key(self, name: str) -> bool:
+        """Whether there is a value of this name."""
+        return name in self
 
     def load(self) -> None:
         """Read the session again from its store, dropping what was changed here."""
@@ -132,7 +139,7 @@ class Session(beaker.session.Session):
     @property
     def changed(self) -> bool:
         """Whether there is anything that the store does not have yet."""
-        return self._must_save or dict(self) != self._baseline()
+        return self._must_save or (self.lent and dict(self) != self._baseline())
 
     @property
     def due(self) -> bool:
@@ -179,7 +186,11 @@ class Session(beaker.session.Session):
 
         :param headers: None when they have gone out already.
         """
-        cookie, seal = self._options.cookie, self._options.seal
+        if not self.lent and not self._touch_due():
+            if headers is not None:
+                headers.append(("Vary", "Cookie"))
+            return
+        cookie = self._options.cookie
         was_new, touched = self.is_new, False
         if self.due:
             if headers is None and was_new:
@@ -197,7 +208,7 @@ class Session(beaker.session.Session):
             if self.was_invalidated and self._had_cookie:
                 headers.append(("Set-Cookie", cookie.expiring(environ)))
         elif was_new or (cookie.slides and (touched or self._must_save)):
-            headers.append(("Set-Cookie", cookie.header(seal.close(self.id), environ)))
+            headers.append(("Set-Cookie", cookie.header(self._options.seal.close(self.id), environ)))
         self._must_save = False
 
     # Inside
@@ -268,26 +279,31 @@ class Session(beaker.session.Session):
         self._record = Record(payload, None)
         self.is_new = False
 
-    def _touch(self) -> bool:
-        """Move the end of an unchanged session on, if that is due."""
-        record, now = self._record, time.time()
-        if record is None or self.unavailable is not None:
+    def _touch_due(self) -> bool:
+        """Whether the time of use must be written anew."""
+        record = self._record
+        if record is None:
             return False
         timeout = self._options.timeout
         used = self[_ACCESSED] if record.ends is None else record.ends - timeout
-        if 0 <= now - used < timeout / _TOUCHES:
+        return not 0 <= time.time() - used < timeout / _TOUCHES
+
+    def _touch(self) -> bool:
+        """Move the end of an unchanged session on, if that is due."""
+        record = self._record
+        if record is None or not self._touch_due():
             return False
         data = self._baseline()
-        data[_ACCESSED] = now
+        data[_ACCESSED] = time.time()
         try:
-            self._store.touch(self.id, self._encode(data), record.token, timeout)
+            self._store.touch(self.id, self._encode(data), record.token, self._options.timeout)
         except StoreUnavailableError as error:
             _tell(error)
         return True
 
     def _encode(self, data: dict[str, Any]) -> bytes:
         try:
-            payload = json.dumps(data, separators=(",", ":")).encode()
+            payload = _to_json(data).encode()
         except (TypeError, ValueError, RecursionError) as error:
             for key, value in data.items():
                 _check_json(key, value)
@@ -303,7 +319,7 @@ class Session(beaker.session.Session):
 
     def _decode(self, record: Record) -> dict[str, Any] | None:
         try:
-            data = json.loads(record.payload)
+            data = _from_json(record.payload.decode())
             if isinstance(data, dict) and isinstance(data.get(_ACCESSED), (int, float)) and _CREATED in data:
                 return data
         except (ValueError, RecursionError):

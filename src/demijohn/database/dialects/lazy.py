@@ -14,11 +14,6 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy.dialects import registry
-from sqlalchemy.dialects.mysql.pymysql import MySQLDialect_pymysql
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
-
 #: Execution option: the statement stands alone and needs no transaction of its own (one round trip, not three).
 ALONE = "demijohn_alone"
 
@@ -78,39 +73,3 @@ class LazyTransactions:
         connection = getattr(dbapi_connection, "dbapi_connection", dbapi_connection)
         if self.in_transaction(connection):
             connection.commit()
-
-
-class MySQL(LazyTransactions, MySQLDialect_pymysql):
-    supports_statement_cache = True  # SQLAlchemy reads this from each class's own dict; without it: +330 us a statement
-
-    def in_transaction(self, connection: Any) -> bool:
-        return bool(connection.server_status & 1)  # SERVER_STATUS_IN_TRANS
-
-
-class PostgreSQL(LazyTransactions, PGDialect_psycopg):
-    supports_statement_cache = True
-
-    def in_transaction(self, connection: Any) -> bool:
-        return connection.pgconn.transaction_status != 0  # type: ignore[no-any-return]  # libpq's PQTRANS_IDLE
-
-
-class SQLite(LazyTransactions, SQLiteDialect_pysqlite):
-    supports_statement_cache = True
-    # A deferred BEGIN that turns into a write fails at once when another connection has written in between.
-    begin_statement = "BEGIN IMMEDIATE"
-
-    def in_transaction(self, connection: Any) -> bool:
-        return connection.in_transaction  # type: ignore[no-any-return]
-
-
-#: The drivers that have a lazy dialect, and its name in a SQLAlchemy URL.
-LAZY = {
-    "mysql+pymysql": "mysql+demijohn",
-    "mariadb+pymysql": "mysql+demijohn",
-    "postgresql+psycopg": "postgresql+demijohn",
-    "sqlite": "sqlite+demijohn",
-    "sqlite+pysqlite": "sqlite+demijohn",
-}
-registry.register("mysql.demijohn", __name__, "MySQL")
-registry.register("postgresql.demijohn", __name__, "PostgreSQL")
-registry.register("sqlite.demijohn", __name__, "SQLite")

@@ -1,0 +1,1 @@
+"""Demijohn beside what it replaces, measured in one run. README.md says how, and what each figure means."""

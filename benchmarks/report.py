@@ -1,0 +1,100 @@
+"""The results as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from statistics import median
+
+from benchmarks.contestants import WORKLOADS
+from benchmarks.targets import TARGETS, Results, ratio
+
+
+def tables(results: Results) -> str:
+    """All that was measured, and the verdicts."""
+    parts = [_versions(results)]
+    if "cpu" in results:
+        parts += [_cpu(results, "cpu", "CPU"), _cpu(results, "wall", "Clock")]
+    if "trips" in results:
+        parts.append(_trips(results))
+    if "cold" in results:
+        parts.append(_cold(results))
+    if "memory" in results:
+        parts.append(_memory(results))
+    return "\n\n".join([*parts, _verdicts(results)])
+
+
+def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    body = [["", *columns], *(list(row) for row in rows)]
+    widths = [max(len(row[i]) for row in body) for i in range(len(body[0]))]
+    lines = [
+        "  ".join(
+            cell.ljust(w) if not i else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in body
+    ]
+    return "\n".join([title, *(line.rstrip() for line in lines)])
+
+
+def _versions(results: Results) -> str:
+    machine = results["machine"]
+    pinned = ", all on one" if machine["pinned"] else ""
+    named = {"services": results["services"], **results["versions"]}
+    lines = [f"  {name}: " + ", ".join(f"{k} {v}" for k, v in of.items()) for name, of in named.items()]
+    return "\n".join([f"Python {machine['python']}, {machine['system']}, {machine['cores']} cores{pinned}", *lines])
+
+
+def _cpu(results: Results, clock: str, name: str) -> str:
+    glue = results["cpu"].get("glue")
+    rows = []
+    for who, of in results["cpu"].items():
+        rows.append([who, *(f"{median(of[w][clock]):.0f}" for w in WORKLOADS)])
+        if glue and who != "glue":
+            rows.append(["  to glue", *(f"{ratio(of[w][clock], glue[w][clock]):.2f}" for w in WORKLOADS)])
+    return _table(f"{name}, microseconds a request (medians)", WORKLOADS, rows)
+
+
+def _trips(results: Results) -> str:
+    rows = [
+        [who, *(f"{of[w]['sql']:g} + {of[w]['memcached']:g}" for w in WORKLOADS)]
+        for who, of in results["trips"].items()
+    ]
+    words = [
+        f"  {who}, {w}: " + ", ".join(f"{what} {times:g}" for what, times in of[w]["said"].items())
+        for who, of in results["trips"].items()
+        for w in WORKLOADS
+        if of[w]["said"]
+    ]
+    return "\n".join([_table("Round trips a request, SQL + memcached", WORKLOADS, rows), *words])
+
+
+def _cold(results: Results) -> str:
+    found, rows = results["cold"], []
+    for case, times in found.items():
+        row = [case, *(f"{median(times[clock]):.0f}" for clock in ("cpu", "wall"))]
+        for who in ("glue", "flask"):
+            theirs = found.get(f"{who}: {case.rpartition(': ')[2]}")
+            row += [f"{ratio(times[clock], theirs[clock]):.2f}" if theirs else "" for clock in ("cpu", "wall")]
+        rows.append(row)
+    columns = ["CPU", "clock", "CPU to glue", "clock to glue", "CPU to flask", "clock to flask"]
+    return _table("Cold start to the first response, milliseconds (medians)", columns, rows)
+
+
+def _memory(results: Results) -> str:
+    found = {who: median(of) for who, of in results["memory"].items()}
+    glue = found.get("glue")
+    rows = [[who, f"{size:.1f}", f"{size - glue:+.1f}" if glue else ""] for who, size in found.items()]
+    return _table("Memory of a process after 1,000 pages, MB", ["RSS", "to glue"], rows)
+
+
+def _verdicts(results: Results) -> str:
+    rows = []
+    for target in TARGETS:
+        try:
+            figure = target.figure(results)
+        except KeyError:
+            rows.append([target.what, f"{target.limit:g}", "", "not measured"])
+        else:
+            rows.append(
+                [target.what, f"{target.limit:g}", f"{figure:.2f}", "met" if figure <= target.limit else "MISSED"]
+            )
+    return _table("Targets", ["at most", "is", ""], rows)

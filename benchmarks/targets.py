@@ -1,0 +1,60 @@
+"""What Demijohn sets itself, in one table. A figure is taken from the results as `__main__` gathers them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+Results = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Target:
+    what: str
+    limit: float
+    #: Takes the figure, a KeyError where it was not measured.
+    figure: Callable[[Results], float]
+
+
+def ratio(ours: list[float], theirs: list[float]) -> float:
+    """The median of the ratios turn by turn: a neighbour who slows the machine down slows both of a turn."""
+    return median(a / b for a, b in zip(ours, theirs, strict=True))
+
+
+def _cpu(workload: str) -> Callable[[Results], float]:
+    return lambda results: ratio(*(results["cpu"][name][workload]["cpu"] for name in ("demijohn", "glue")))
+
+
+def _cold(ours: str, theirs: str, clock: str) -> Callable[[Results], float]:
+    return lambda results: ratio(results["cold"][ours][clock], results["cold"][theirs][clock])
+
+
+def _trips(workload: str, server: str) -> Callable[[Results], float]:
+    return lambda results: float(results["trips"]["demijohn"][workload][server])
+
+
+def _memory(results: Results) -> float:
+    return float(median(results["memory"]["demijohn"]) - median(results["memory"]["glue"]))
+
+
+_PLAIN = ("demijohn, no models: plaintext", "flask: plaintext")
+_ACCOUNT = ("demijohn: account", "glue: account")
+
+TARGETS = (
+    Target("CPU of a page, of glue's", 0.80, _cpu("page")),
+    Target("CPU of plaintext, of glue's", 1.10, _cpu("plaintext")),
+    Target("CPU of session-read, of glue's", 1.20, _cpu("session-read")),
+    Target("cold start without models, of the Flask stack's, CPU", 0.25, _cold(*_PLAIN, "cpu")),
+    Target("cold start without models, of the Flask stack's, clock", 0.25, _cold(*_PLAIN, "wall")),
+    Target("cold start with models, of glue's, CPU", 1.00, _cold(*_ACCOUNT, "cpu")),
+    Target("cold start with models, of glue's, clock", 1.00, _cold(*_ACCOUNT, "wall")),
+    Target("memory after 1,000 pages, more than glue's, MB", 1.0, _memory),
+    Target("SQL statements of a page", 1, _trips("page", "sql")),
+    Target("memcached commands of a page", 1, _trips("page", "memcached")),
+    Target("SQL statements with a session untouched", 0, _trips("plaintext, cookie", "sql")),
+    Target("memcached commands with a session untouched", 0, _trips("plaintext, cookie", "memcached")),
+    Target("SQL statements of a static file", 0, _trips("static", "sql")),
+    Target("memcached commands of a static file", 0, _trips("static", "memcached")),
+)
