@@ -17,6 +17,7 @@ from demijohn.errors import PasswordError
 from demijohn.security import check_password, hash_password
 
 site = Site(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+Model = site.db.Model
 
 PER_PAGE = 10  # entries
 NAME, TEXT, QUERY, PASSWORD = 40, 2000, 100, 8  # characters; of a password at least
@@ -31,7 +32,7 @@ def now() -> datetime:
     return datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0)
 
 
-class User(site.db.Model):  # type: ignore[name-defined]
+class User(Model):
     __tablename__ = "users"
     __table_args__ = EXACT
 
@@ -42,7 +43,7 @@ class User(site.db.Model):  # type: ignore[name-defined]
     created: Mapped[datetime] = mapped_column(default=now)
 
 
-class Entry(site.db.Model):  # type: ignore[name-defined]
+class Entry(Model):
     __tablename__ = "entries"
     __table_args__ = EXACT
 

@@ -95,6 +95,6 @@ def _verdicts(results: Results) -> str:
             rows.append([target.what, f"{target.limit:g}", "", "not measured"])
         else:
             rows.append(
-                [target.what, f"{target.limit:g}", f"{figure:.2f}", "met" if figure <= target.limit else "MISSED"]
+                [target.what, f"{target.limit:g}", f"{figure:.3f}", "met" if figure <= target.limit else "MISSED"]
             )
     return _table("Targets", ["at most", "is", ""], rows)

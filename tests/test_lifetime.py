@@ -39,7 +39,7 @@ def app_with(*witnesses: Witness) -> bottle.Bottle:
 
     def join() -> None:
         for witness in witnesses:
-            lifetime.join(bottle.request.environ, witness)
+            lifetime.join(lifetime.joined(bottle.request.environ), witness)
 
     app.add_hook("before_request", join)
 
@@ -224,7 +224,7 @@ def test_a_mounted_app_takes_part_in_the_outer_ones_requests() -> None:
 
     @inner.get("/page")
     def page() -> str:
-        lifetime.join(bottle.request.environ, witness)
+        lifetime.join(lifetime.joined(bottle.request.environ), witness)
         return "inner"
 
     outer.mount("/in/", inner)
@@ -239,7 +239,7 @@ def test_an_app_that_nothing_is_installed_on_is_told() -> None:
     @app.get("/")
     def page() -> str:
         with pytest.raises(RuntimeError, match="mount the inner one as WSGI"):
-            lifetime.join(bottle.request.environ, Witness())
+            lifetime.join(lifetime.joined(bottle.request.environ), Witness())
         return "told"
 
     assert Client(app).get("/").text == "told"
@@ -250,7 +250,7 @@ def test_attaching_twice_is_once() -> None:
     lifetime.attach(app)
     lifetime.attach(app)
     witness = Witness()
-    app.add_hook("before_request", lambda: lifetime.join(bottle.request.environ, witness))
+    app.add_hook("before_request", lambda: lifetime.join(lifetime.joined(bottle.request.environ), witness))
     app.route("/", callback=lambda: "x")
     Client(app).get("/")
     assert witness.seen == ["settle 200", "close"]

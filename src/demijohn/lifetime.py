@@ -60,9 +60,8 @@ def joined(environ: WSGIEnvironment) -> list[Participant]:
     return participants
 
 
-def join(environ: WSGIEnvironment, participant: Participant) -> None:
-    """Have `participant` settled and closed with this request."""
-    participants = joined(environ)
+def join(participants: list[Participant], participant: Participant) -> None:
+    """Have `participant` settled and closed with the request whose participants these are."""
     participants.append(participant)
     if len(participants) > 1:
         participants.sort(key=lambda p: p.order)
@@ -199,6 +198,7 @@ def _close(participants: list[Participant]) -> None:
             participant.close()
         except Exception:
             log.exception("Something could not be closed at the end of a request")
+    participants.clear()  # they know of it, and would keep it and each other in a circle
 
 
 def _close_body(out: Any) -> None:

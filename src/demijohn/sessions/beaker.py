@@ -55,11 +55,11 @@ class Session(OurSession, beaker.session.Session):
             super().save(accessed_only=True)
         else:
             super().save()
-        cookie, environ = self._options.cookie, {"wsgi.url_scheme": "http"}
+        cookie, scheme = self._options.cookie, "http"  # Beaker does not tell
         if not self.is_new and (was_new or cookie.slides):
-            self._send(cookie.header(self._options.seal.close(self.id), environ))
+            self._send(cookie.header(self._options.seal.close(self.id), scheme))
         elif self.is_new and left:
-            self._send(cookie.expiring(environ))
+            self._send(cookie.expiring(scheme))
 
     def _send(self, header: str) -> None:
         self.request["cookie_out"] = header

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from email.utils import formatdate
 from functools import lru_cache
-from typing import Any
 
 _ID = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 #: Seconds. Browsers keep no cookie longer (RFC 6265bis section 5.5).
@@ -95,16 +94,16 @@ class CookieRule:
         """Whether the cookie has an end of its own, which must move on with the session's."""
         return self._expires is not True
 
-    def header(self, value: str, environ: dict[str, Any]) -> str:
+    def header(self, value: str, scheme: str) -> str:
         """The Set-Cookie header that sets `value`."""
-        return f"{self.key}={value}{self._age()}{self._flags(environ)}"
+        return f"{self.key}={value}{self._age()}{self._flags(scheme)}"
 
-    def expiring(self, environ: dict[str, Any]) -> str:
+    def expiring(self, scheme: str) -> str:
         """The Set-Cookie header that takes the cookie back."""
-        return f"{self.key}=; Max-Age=0; Expires={formatdate(0, usegmt=True)}{self._flags(environ)}"
+        return f"{self.key}=; Max-Age=0; Expires={formatdate(0, usegmt=True)}{self._flags(scheme)}"
 
-    def _flags(self, environ: dict[str, Any]) -> str:
-        secure = environ.get("wsgi.url_scheme") == "https" if self.secure is None else self.secure
+    def _flags(self, scheme: str) -> str:
+        secure = scheme == "https" if self.secure is None else self.secure
         return self._tail + "; Secure" if secure else self._tail
 
     def _age(self) -> str:

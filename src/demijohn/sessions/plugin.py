@@ -95,13 +95,13 @@ class Sessions:
             session = environ[KEY] = RequestSession(environ, self)
         return session
 
-    def load(self, environ: dict[str, Any]) -> Session:
-        """Read the session that the request's cookie names."""
+    def load(self, header: str) -> Session:
+        """Read the session that a Cookie header names."""
         if self._session_class is None:
             from demijohn.sessions.session import Session
 
             self._session_class = Session
-        return self._session_class(environ.get("HTTP_COOKIE", ""), self._store or self.store, self.options)
+        return self._session_class(header, self._store or self.store, self.options)
 
     def close(self) -> None:
         """Close the store's connections at rest."""
@@ -112,20 +112,23 @@ class Sessions:
 class RequestSession:
     """The session of one request, not read from its store before it is used. Behaves as `Session`, and settles it."""
 
-    __slots__ = ("_environ", "_loaded", "_sessions")
+    __slots__ = ("_header", "_loaded", "_participants", "_scheme", "_sessions")
     order = 10  # after the database: a session must not remember what the database refused
 
     def __init__(self, environ: dict[str, Any], sessions: Sessions) -> None:
-        self._environ = environ
+        # Not the environ, which holds this: a circle keeps a whole request in memory until the collector comes by.
+        self._header: str = environ.get("HTTP_COOKIE", "")
+        self._scheme: str = environ.get("wsgi.url_scheme", "")
+        self._participants: list[lifetime.Participant] | None = environ.get(lifetime.KEY)
         self._sessions = sessions
         self._loaded: Session | None = None
 
     def _read(self) -> Session:
         session = self._loaded
         if session is None:
-            session = self._loaded = self._sessions.load(self._environ)
-            if lifetime.KEY in self._environ:  # else SessionMiddleware settles it
-                lifetime.join(self._environ, self)
+            session = self._loaded = self._sessions.load(self._header)
+            if self._participants is not None:  # else SessionMiddleware settles it
+                lifetime.join(self._participants, self)
         return session
 
     def _session(self) -> Session:
@@ -140,7 +143,7 @@ class RequestSession:
 
     def known(self) -> bool:
         """Whether the visitor has sent a session's cookie. Reads nothing."""
-        return self._loaded is not None or self._sessions.options.cookie.key in self._environ.get("HTTP_COOKIE", "")
+        return self._loaded is not None or self._sessions.options.cookie.key in self._header
 
     def save(self) -> None:
         """Have the session written at the end of the request, even if `session.auto` is off."""
@@ -162,7 +165,7 @@ class RequestSession:
     def settle(self, status: int, headers: lifetime.Headers | None) -> None:
         session = self._loaded
         if session is not None and status < 500:  # as Django has it: what a failed request did is not remembered
-            _or_refuse(lambda: session.settle(self._environ, headers))
+            _or_refuse(lambda: session.settle(self._scheme, headers))
 
     def close(self) -> None:
         """Nothing is held between the read and the write."""

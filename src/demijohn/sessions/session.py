@@ -181,9 +181,10 @@ class Session(dict[str, Any]):
             self._store.delete(self._ended[-1])
             self._ended.pop()
 
-    def settle(self, environ: dict[str, Any], headers: list[tuple[str, str]] | None) -> None:
+    def settle(self, scheme: str, headers: list[tuple[str, str]] | None) -> None:
         """End the request: write what has to be written, and add the headers that go with it.
 
+        :param scheme: `http` or `https`: how the request came.
         :param headers: None when they have gone out already.
         """
         if not self.lent and not self._touch_due():
@@ -206,9 +207,9 @@ class Session(dict[str, Any]):
         headers.append(("Vary", "Cookie"))
         if self.is_new:
             if self.was_invalidated and self._had_cookie:
-                headers.append(("Set-Cookie", cookie.expiring(environ)))
+                headers.append(("Set-Cookie", cookie.expiring(scheme)))
         elif was_new or (cookie.slides and (touched or self._must_save)):
-            headers.append(("Set-Cookie", cookie.header(self._options.seal.close(self.id), environ)))
+            headers.append(("Set-Cookie", cookie.header(self._options.seal.close(self.id), scheme)))
         self._must_save = False
 
     # Inside
