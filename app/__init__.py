@@ -17,7 +17,7 @@ from demijohn.errors import PasswordError
 from demijohn.security import check_password, hash_password
 
 site = Site(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-Model = site.db.Model
+Model: Any = site.db.Model
 
 PER_PAGE = 10  # entries
 NAME, TEXT, QUERY, PASSWORD = 40, 2000, 100, 8  # characters; of a password at least
