@@ -178,7 +178,7 @@ class Database:
         session = environ.get(self._key)
         if session is None:
             session = self._make(writes=environ["REQUEST_METHOD"] not in _SAFE)
-            lifetime.join(environ, _InRequest(session))
+            lifetime.join(lifetime.joined(environ), _InRequest(session))
             environ[self._key] = session
         return session
 
