@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from sqlalchemy.exc import IntegrityError, InvalidRequestError
 
 from demijohn.database import Database
 from demijohn.database.dialects import is_read
-from demijohn.errors import OutsideRequestError
+from demijohn.errors import DriverMissingError, NoDatabaseError, OutsideRequestError
 from tests.client import Client
 from tests.shop import Shop
 
@@ -383,3 +384,17 @@ def test_what_is_a_read() -> None:
     ]
     assert [sql for sql in reads if not is_read(sql)] == []
     assert [sql for sql in writes if is_read(sql)] == []
+
+
+def test_a_driver_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    db = Database("postgresql+psycopg://user:password@localhost/name")
+    with pytest.raises(
+        DriverMissingError, match=r"psycopg, is not installed\. Install it: pip install 'demijohn\[postgr"
+    ):
+        _ = db.engine
+
+
+def test_without_a_database_it_is_told() -> None:
+    with pytest.raises(NoDatabaseError, match="Set it, or DATABASE_URL"):
+        _ = Database("").engine

@@ -18,6 +18,18 @@ class NoDatabaseError(DemijohnError):
     """The database was asked for, and none is set."""
 
 
+class DriverMissingError(DemijohnError):
+    """The driver of the database is not installed."""
+
+    def __init__(self, kind: str, module: str | None) -> None:
+        extra = f"demijohn[{kind}]" if kind == "postgresql" else str(module)
+        super().__init__(f"The driver for {kind}, {module}, is not installed. Install it: pip install '{extra}'")
+        #: The database: `postgresql`.
+        self.kind = kind
+        #: The module that was looked for.
+        self.module = module
+
+
 class StoreUnavailableError(DemijohnError):
     """A session store did not answer."""
 

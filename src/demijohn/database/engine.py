@@ -13,6 +13,7 @@ import sqlalchemy
 from sqlalchemy import event
 
 from demijohn.database.dialects import LAZY
+from demijohn.errors import DriverMissingError
 
 #: Seconds of rest after which a connection is looked at before it is used. Less is a busy connection: not looked at.
 LOOK_AFTER = 1.0
@@ -31,6 +32,7 @@ def make_engine(
 
     :param idle: a connection that has rested longer than this many seconds is replaced unasked; None: never.
     :raises sqlalchemy.exc.ArgumentError: `url` is not a database URL.
+    :raises DriverMissingError: the database's driver is not installed.
     """
     address = sqlalchemy.make_url(url)
     driver = LAZY.get(address.drivername, address.drivername)
@@ -46,7 +48,10 @@ def make_engine(
     elif kind in ("mysql", "mariadb") and _is_near(address) and not any(k.startswith("ssl") for k in address.query):
         # Without this PyMySQL loads the system's CA bundle for each connection, 40 ms, and then does not use it.
         options["connect_args"] = {"ssl_disabled": True}
-    engine = sqlalchemy.create_engine(address.set(drivername=driver), **options)
+    try:
+        engine = sqlalchemy.create_engine(address.set(drivername=driver), **options)
+    except ModuleNotFoundError as error:
+        raise DriverMissingError(kind, error.name) from error
     if kind == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
     else:
