@@ -70,6 +70,7 @@ def test_each_part_works_alone_in_a_plain_bottle_app(tmp_path: Path) -> None:
     app = app_with(Database(f"sqlite:///{tmp_path / 'a.sqlite'}"))
     app.route("/", callback=lambda db: str(db.connection().exec_driver_sql("SELECT 7").scalar()))
     assert Client(app).get("/").text == "7"
+    app.close()
     app = app_with(Sessions({"type": "memory"}))
     app.route("/", callback=lambda session: str(session.setdefault("a", 8)))
     assert Client(app).get("/").text == "8"

@@ -13,6 +13,7 @@ from beaker.middleware import SessionMiddleware as BeakersMiddleware
 from demijohn.errors import SessionOptionError
 from demijohn.sessions import SessionMiddleware, Sessions
 from demijohn.sessions.beaker import Session as BeakersSession
+from demijohn.sessions.beaker import close_stores
 from demijohn.sessions.stores import open_store
 from demijohn.sessions.stores.memory import MemoryStore
 from tests.client import Client
@@ -62,6 +63,12 @@ def seed_options(memcached: Memcached) -> dict[str, Any]:
         "session.timeout": 600,
         "session.auto": True,
     }
+
+
+@pytest.fixture(autouse=True)
+def _beaker_s_stores() -> Iterator[None]:
+    yield
+    close_stores()
 
 
 @pytest.fixture
@@ -137,9 +144,9 @@ def test_the_stores_as_backends_of_beaker_itself(name: str, memcached: Memcached
     visitor = Client(BeakersMiddleware(plain_app(), options))
     id = visitor.get("/set/user/ann").text
     assert visitor.get("/get/user").text == "ann"
-    kind = name.removeprefix("demijohn.")
-    record = open_store(kind, url).read(f"beaker-{id}")
-    assert record is not None
+    store = open_store(name.removeprefix("demijohn."), url)
+    assert store.read(f"beaker-{id}") is not None
+    store.close()
     visitor.get("/delete")
     assert visitor.get("/get/user").text == "None"
 

@@ -36,9 +36,20 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+_opened: list[Site] = []
+
+
+@pytest.fixture(autouse=True)
+def _close_sites() -> Iterator[None]:
+    yield
+    while _opened:
+        _opened.pop().close()
+
+
 def shop(root: Path, **settings: Any) -> Site:
     """A site with a page of each kind, its tables made."""
     site = Site(root, {**SETTINGS, **{name.replace("__", "."): value for name, value in settings.items()}})
+    _opened.append(site)
     Model = site.db.Model
 
     class Item(Model):  # type: ignore[valid-type,misc]
@@ -78,10 +89,8 @@ def shop(root: Path, **settings: Any) -> Site:
 
 
 @pytest.fixture
-def site(root: Path) -> Iterator[Site]:
-    site = shop(root)
-    yield site
-    site.close()
+def site(root: Path) -> Site:
+    return shop(root)
 
 
 def test_all_parts_in_one_request(site: Site) -> None:
@@ -206,7 +215,6 @@ def test_round_trips(root: Path, mariadb: MariaDB, mariadb_url: str, memcached: 
         with mariadb.statements() as sql, memcached.commands() as commands:
             visitor.get(path)
         assert (len(sql), len(commands)) == trips, (path, sql, commands)
-    site.close()
 
 
 def test_fifty_threads_lose_nothing(root: Path, mariadb_url: str, memcached: Memcached) -> None:
@@ -228,7 +236,6 @@ def test_fifty_threads_lose_nothing(root: Path, mariadb_url: str, memcached: Mem
     assert answers == [True] * 900
     assert len(Client(site).get("/names").json["names"]) == 300
     assert site.db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
-    site.close()
 
 
 def test_sessions_in_the_database_do_not_starve_its_pool(root: Path, mariadb_url: str) -> None:
@@ -243,4 +250,3 @@ def test_sessions_in_the_database_do_not_starve_its_pool(root: Path, mariadb_url
 
     with ThreadPoolExecutor(20) as threads:
         assert set.union(*threads.map(visit, range(20))) == {200}
-    site.close()

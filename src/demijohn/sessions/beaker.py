@@ -13,7 +13,6 @@ With its own session class and one of our stores as its backend, records expire 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Any
 
 import beaker.session
@@ -28,9 +27,19 @@ from demijohn.sessions.stores import Store, open_store
 _TTL = 30 * 24 * 3600
 
 
-@lru_cache(maxsize=32)
+_stores: dict[tuple[str, str | None], Store] = {}  # Beaker makes a session a request, and knows of no pools
+
+
 def _store(kind: str, url: str | None) -> Store:
-    return open_store(kind, url)
+    if (kind, url) not in _stores:
+        _stores[kind, url] = open_store(kind, url)
+    return _stores[kind, url]
+
+
+def close_stores() -> None:
+    """Close the connections of all stores that Beaker's middlewares have opened in this process."""
+    while _stores:
+        _stores.popitem()[1].close()
 
 
 class Session(OurSession, beaker.session.Session):
