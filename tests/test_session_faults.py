@@ -139,7 +139,7 @@ def test_it_is_back_as_soon_as_the_server_is(on_memcached: Site) -> None:
     on_memcached.server.stop()
     assert visitor.get("/set/eve").status == 503
     on_memcached.server.start()
-    until(lambda: visitor.get("/set/ann").status == 200, "The session is not kept again.", seconds=2)
+    until(lambda: visitor.get("/set/ann").status == 200, "The session is not kept again.", seconds=5)
     assert visitor.get("/get").text == "ann"
 
 
@@ -158,7 +158,7 @@ def test_a_server_that_is_silent_is_given_up(on_memcached: Site) -> None:
     with on_memcached.server.frozen():
         assert visitor.get("/get").text == "None"
         assert visitor.get("/set/eve").status == 503
-    until(lambda: visitor.get("/get").text == "ann", "The session is not read again.", seconds=2)
+    until(lambda: visitor.get("/get").text == "ann", "The session is not read again.", seconds=5)
 
 
 def test_a_sql_session_survives_the_server(on_mariadb: Site) -> None:
