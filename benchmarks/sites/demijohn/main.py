@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 
-gc.disable()
+_usual = gc.get_threshold()
+gc.set_threshold(10_000, 20, 100)
 from app import site as app  # noqa: E402
 
-gc.enable()
+gc.set_threshold(*_usual)
 gc.freeze()
 
 __all__ = ["app"]
