@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -85,3 +86,14 @@ def test_when_the_pool_is_exhausted_a_503_that_names_the_setting(
     assert "database.pool_size" in caplog.text
     assert shop.client.get("/read").status == 200
     shop.db.close()
+
+
+def test_the_first_requests_share_one_pool(mariadb_url: str) -> None:
+    shop = Shop(mariadb_url)
+    for _ in range(20):
+        shop.db._engine = None
+        with ThreadPoolExecutor(8) as threads:
+            engines = set(threads.map(lambda _: shop.db.engine, range(8)))
+        assert len(engines) == 1
+        for engine in engines:
+            engine.dispose()

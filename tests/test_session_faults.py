@@ -40,6 +40,7 @@ class Site:
         self.app.route("/get", callback=lambda session: str(session.get("user")))
         self.app.route("/set/<value>", callback=self.set)
         self.app.route("/write-both", callback=self.write_both)
+        self.app.route("/write-and-sign-out", callback=self.write_and_sign_out)
         self.app.route("/sign-out", callback=lambda session: session.invalidate())
         self.app.route("/rotate", callback=lambda session: session.regenerate_id())
 
@@ -51,6 +52,10 @@ class Site:
         db.add(self.Note(text="written"))
         session["user"] = "written"
         return "ok"
+
+    def write_and_sign_out(self, db: Any, session: Any) -> None:
+        db.add(self.Note(text="written"))
+        session.invalidate()
 
     def notes(self) -> list[str]:
         with self.db.unit() as db:
@@ -125,11 +130,12 @@ def test_what_cannot_be_kept_is_a_503_with_a_sentence(site: Site, path: str) -> 
     assert visitor.cookies == cookie
 
 
-def test_the_database_is_not_written_when_the_session_cannot_be(site: Site) -> None:
+@pytest.mark.parametrize("path", ["/write-both", "/write-and-sign-out"])
+def test_the_database_is_not_written_when_the_session_cannot_be(site: Site, path: str) -> None:
     visitor = Client(site.app)
     visitor.get("/set/ann")
     site.server.stop()
-    assert visitor.get("/write-both").status == 503
+    assert visitor.get(path).status == 503
     assert site.notes() == []
 
 

@@ -137,6 +137,18 @@ def test_our_session_class_in_beaker_s_own_middleware(kind: str, memcached: Memc
     assert Client(app).get("/get/user", HTTP_COOKIE=f"sid={third}").text == "None"
 
 
+def test_with_auto_beaker_s_own_middleware_keeps_what_changed_and_nothing_else(memcached: Memcached) -> None:
+    options = {**seed_options(memcached), "session.session_class": BeakersSession}
+    visitor = Client(BeakersMiddleware(plain_app(), options))
+    with memcached.commands() as seen:
+        assert visitor.get("/get/user").header("Set-Cookie") is None
+    assert seen == []
+    visitor.get("/set/user/ann")
+    with memcached.commands() as seen:
+        assert visitor.get("/get/user").text == "ann"
+    assert len(seen) == 1, seen
+
+
 @pytest.mark.parametrize("name", ["demijohn.memcached", "demijohn.sql"])
 def test_the_stores_as_backends_of_beaker_itself(name: str, memcached: Memcached, sqlite_url: str) -> None:
     url = memcached.address if name == "demijohn.memcached" else sqlite_url

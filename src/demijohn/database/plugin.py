@@ -11,6 +11,7 @@ def notes(db):
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,7 @@ class Database:
         self.keyword = keyword
         self._options = options
         self._key = f"demijohn.database.{keyword}"
+        self._opening = threading.Lock()
         self._engine: sqlalchemy.Engine | None = None
         self._model: Any = None
         self._session_class: type[RequestSession] | None = None
@@ -77,7 +79,9 @@ class Database:
                 raise NoDatabaseError("This site has no database: database.url is empty. Set it, or DATABASE_URL.")
             from demijohn.database.engine import make_engine
 
-            self._engine = make_engine(self.url, **self._options)
+            with self._opening:  # the first requests may come together, and must not make a pool each
+                if self._engine is None:
+                    self._engine = make_engine(self.url, **self._options)
         return self._engine
 
     @property

@@ -56,10 +56,12 @@ class Session(OurSession, beaker.session.Session):
         self.request = request
         request["set_cookie"] = False
         super().__init__(request.get("cookie") or "", _store(options.type or "memory", options.url), options)
+        self.lent = True  # Beaker does not tell what its users do
 
     def save(self, accessed_only: bool = False) -> None:
         was_new, left = self.is_new, bool(self._ended)
-        if (accessed_only and not self._must_save) or (self.was_invalidated and len(self) <= 2):
+        # With session.auto Beaker saves whatever was looked at.
+        if not self._must_save and (accessed_only or not self.changed):
             self.forget_ended()
             super().save(accessed_only=True)
         else:

@@ -14,6 +14,7 @@ For WSGI apps of any kind there is `SessionMiddleware`, which takes what Beaker'
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -58,17 +59,22 @@ class Sessions:
         self.keyword = keyword
         self._store = store if not callable(store) else None
         self._make_store = store if callable(store) else None
+        self._opening = threading.Lock()
         self._session_class: type[Session] | None = None
 
     @property
     def store(self) -> Store:
         """Where the sessions are kept."""
         if self._store is None:
-            if self._make_store is not None:
-                self._store = self._make_store()
-            else:
-                self._store = open_store(self.options.type or "memory", self.options.url)
+            with self._opening:  # the first requests may come together
+                if self._store is None:
+                    self._store = self._open_store()
         return self._store
+
+    def _open_store(self) -> Store:
+        if self._make_store is not None:
+            return self._make_store()
+        return open_store(self.options.type or "memory", self.options.url)
 
     def setup(self, app: Any) -> None:
         def place(environ: dict[str, Any]) -> None:

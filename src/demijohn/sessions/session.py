@@ -148,9 +148,9 @@ class Session(dict[str, Any]):
 
     def check(self) -> None:
         """Raise what `save` would raise, as far as that is known before."""
+        if self.unavailable is not None and (self.due or self._ended):
+            raise self.unavailable
         if self.due:
-            if self.unavailable is not None:
-                raise self.unavailable
             self._encode(self)
 
     def save(self, accessed_only: bool = False) -> None:
