@@ -52,6 +52,43 @@ class SessionDataError(DemijohnError):
         self.limit = limit
 
 
+class StoreCannotError(DemijohnError):
+    """A session store was asked for what it cannot do."""
+
+    def __init__(self, store: str, what: str, others: tuple[str, ...]) -> None:
+        super().__init__(
+            f"The session store {store!r} cannot {what}. Set session.type to one that can: {', '.join(others)}."
+        )
+        #: The store's name.
+        self.store = store
+        #: The stores that can do it.
+        self.others = others
+
+
+class SessionLockedError(DemijohnError):
+    """Other requests have held the lock of a session all the time that was waited for it."""
+
+    def __init__(self, waited: float) -> None:
+        super().__init__(
+            f"Other requests of the same visitor have held the lock of their session for {waited:g} s. Do less inside "
+            "`with session.lock():`, or wait longer: session.lock(wait=...)."
+        )
+        #: Seconds.
+        self.waited = waited
+
+
+class LockLostError(DemijohnError):
+    """The work inside a session's lock took longer than the lock lives. Nothing of it was kept."""
+
+    def __init__(self, life: int) -> None:
+        super().__init__(
+            f"The work inside `with session.lock():` took longer than the lock lives, {life} s, so another request may "
+            "have begun the same. Nothing of it was kept in the session. Give it longer: session.lock(life=...)."
+        )
+        #: Seconds that the lock lived.
+        self.life = life
+
+
 class SessionOptionError(DemijohnError):
     """A session option is unknown, or has a value that it cannot have."""
 
@@ -62,10 +99,21 @@ class MemcachedDownError(DemijohnError):
     def __init__(self, servers: tuple[str, ...], original_error: BaseException | None) -> None:
         reason = original_error or "it failed a moment ago"
         super().__init__(f"memcached at {', '.join(servers)} is not answering: {reason}")
-        #: The servers of this client, `host:port`.
+        #: The server, `host:port`.
         self.servers = servers
         #: What its client raised; None while it is not asked at all.
         self.original_error = original_error
+
+
+class MemcachedClientMissingError(DemijohnError):
+    """No package that speaks to memcached, or none that can sign in to it, is installed."""
+
+    def __init__(self, client: str, *, sasl: bool) -> None:
+        extra = {"pymemcache": "pymemcache", "pylibmc": "pylibmc"}.get(client, "demijohn[sasl]")
+        why = "memcached is to be asked with a user name and a password, but " if sasl else "The memcached client "
+        super().__init__(f"{why}{client} is not installed. Install it: pip install '{extra}'")
+        #: The client that was looked for first.
+        self.client = client
 
 
 class ValueTooLargeError(DemijohnError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.services.database import Database
 from tests.services.mariadb import MariaDB
-from tests.services.memcached import Memcached
+from tests.services.memcached import Memcached, SaslMemcached, UnixMemcached
 from tests.services.postgresql import PostgreSQL
 from tests.services.process import HOST, Seen, Service, free_port, missing, program, until
 from tests.services.redis import Redis
@@ -16,8 +16,10 @@ __all__ = [
     "Memcached",
     "PostgreSQL",
     "Redis",
+    "SaslMemcached",
     "Seen",
     "Service",
+    "UnixMemcached",
     "free_port",
     "missing",
     "program",
