@@ -16,8 +16,9 @@ from demijohn.errors import DemijohnError
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    known = {variable for option in config.OPTIONS.values() for variable in option.variables}
     for name in os.environ:
-        if name.startswith("DEMIJOHN_") or name in ("SECRET_KEY", "DATABASE_URL", "PORT", "MEMCACHED_URL"):
+        if name.startswith("DEMIJOHN_") or name in known:
             monkeypatch.delenv(name)
     monkeypatch.setenv("DEMIJOHN_HOST", "local")
     (tmp_path / "config.yaml").write_text("demijohn:\n  session:\n    timeout: 10m\n")
@@ -66,6 +67,23 @@ def test_one_setting_in_detail(root: Path, capsys: pytest.CaptureFixture[str]) -
         "  allowed    a whole number from 1 to 65535",
         "  variables  DEMIJOHN_SERVER_PORT, PORT",
     ]
+
+
+def test_store_that_was_chosen_is_printed_with_the_reason(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMCACHED_URL", "memcached://ann:hunter2@cache")
+    assert main(["config", "--root", str(root)]) == 0
+    out = capsys.readouterr().out
+    (line,) = [line for line in out.splitlines() if "session.type" in line]
+    name, value, source = line.split(None, 2)
+    assert (name, value, source) == ("session.type", "cached-sql", "chosen: a database and memcached are set")
+    assert "hunter2" not in out
+    assert main(["config", "session.type", "--root", str(root)]) == 0
+    out = capsys.readouterr().out
+    assert "auto takes cached-sql (the database, with memcached in front) where both are set; else sql" in out
+    assert "  value      cached-sql\n  source     chosen: a database and memcached are set\n" in out
+    assert "  default    auto\n" in out
 
 
 def test_one_section(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ import demijohn
 from demijohn import config
 from demijohn.config.options import OPTIONS
 from demijohn.config.settings import shown
-from tests.settings import PHRASE, SAFE, load, problems
+from tests.settings import PHRASE, SAFE, load
 
 SOURCE = Path(demijohn.__file__).parent
 REFERENCE = Path(__file__).parent.parent / "docs" / "config.md"
@@ -42,7 +42,7 @@ def nothing_preferred() -> Iterator[None]:
 
 def test_without_a_file_there_are_defaults(tmp_path: Path) -> None:
     settings = config.load(tmp_path, None, SAFE)
-    for name in OPTIONS.keys() - {"secret", "session.secret", "database.url"}:
+    for name in OPTIONS.keys() - {"secret", "session.secret", "database.url", "session.type"}:
         assert settings[name] == OPTIONS[name].default
         assert settings.source(name) == "default"
     assert settings["app"] == {}
@@ -183,7 +183,9 @@ def test_config_is_a_mapping_in_the_order_of_declaration(tmp_path: Path) -> None
     [
         ("session.timout", "no setting called session.timout; did you mean session.timeout?"),
         ("Session.Timeout", "did you mean session.timeout?"),
-        ("timeout", "did you mean session.timeout?"),
+        ("timeout", "did you mean memcached.timeout or redis.timeout or session.timeout?"),
+        ("sesion.samesite", "did you mean session.samesite?"),
+        ("cookies.samesite", "did you mean session.samesite?"),
         ("zzzzzz", "no setting called zzzzzz"),
     ],
 )
@@ -210,18 +212,6 @@ def test_prefix_is_the_sites_name(tmp_path: Path) -> None:
     assert load(tmp_path, "name: shop\ndemijohn: {memcached: {prefix: x}}")["memcached.prefix"] == "x"
 
 
-def test_session_url_is_read_as_its_type_says(tmp_path: Path) -> None:
-    assert load(tmp_path, "", {"session.type": "ext:memcached", "session.url": "a:1;b"})["session.url"] == (
-        "a:1",
-        "b:11211",
-    )
-    sql = load(tmp_path, "", {"session.type": "ext:sqla", "session.url": "mysql://h/d"})
-    assert sql["session.url"] == "mysql+pymysql://h/d?charset=utf8mb4"
-    assert problems(tmp_path, "", {"session.type": "memcached", "session.url": "x:y"}) == [
-        "argument: session.url must be a list of servers, each host:port, [ipv6]:port or the path of a unix socket"
-    ]
-
-
 # The package
 
 
@@ -242,7 +232,7 @@ def test_reference_explains_every_option() -> None:
 def test_what_is_not_needed_is_not_imported(tmp_path: Path) -> None:
     program = (
         "import sys; from demijohn import config; config.load(sys.argv[1], None, {'SECRET_KEY': 'x' * 20});"
-        "print({'yaml', 'difflib', 'dataclasses', 'sqlalchemy'} & set(sys.modules))"
+        "print({'yaml', 'difflib', 'dataclasses', 'sqlalchemy', 'redis', 'cryptography'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -44,7 +44,7 @@ DAY = 86400
         (kinds.text, "views", "views"),
         (kinds.matching("/.*"), "/static", "/static"),
         (kinds.choice("Lax", "None"), "none", "None"),
-        (kinds.choice("sql", **{"ext:database": "sql"}), "ext:database", "sql"),
+        (kinds.choice("sql", others={"ext:database": "sql"}), "ext:database", "sql"),
         (kinds.words, "a, b\n c", ("a", "b", "c")),
         (kinds.words, ["a", "b c"], ("a", "b", "c")),
         (kinds.secrets, "new,old", ("new", "old")),
@@ -56,6 +56,9 @@ DAY = 86400
         (kinds.servers, "[::1] [2001:db8::1]:11212", ("[::1]:11211", "[2001:db8::1]:11212")),
         (kinds.servers, "/run/memcached.sock unix:///run/m", ("/run/memcached.sock", "/run/m")),
         (kinds.servers, [], ()),
+        (kinds.servers, "memcache://u:p@a", (Url("memcached://u:p@a:11211"),)),
+        (kinds.bare_servers, "a:1;b", ("a:1", "b:11211")),
+        (kinds.secret, "a b,c", Secret("a b,c")),
         (kinds.database_url, "", ""),
         (kinds.plain_url, "anything", "anything"),
         (kinds.redis_url, "rediss://:p@h:6380/0", "rediss://:p@h:6380/0"),
@@ -118,8 +121,12 @@ def test_value_is_refused(read: Callable[[object], object], written: object) -> 
 def test_refusals_that_need_a_word_more() -> None:
     with pytest.raises(ValueError, match=r"IPv6 address needs brackets: \[::1\]:11211"):
         kinds.servers("2001:db8::1")
-    with pytest.raises(ValueError, match="user and a password is not supported"):
-        kinds.servers("memcached://ann:hunter2@cache:11211")
+    with pytest.raises(ValueError, match=r"user and a password are understood in memcached\.url only"):
+        kinds.bare_servers("memcached://ann:hunter2@cache:11211")
+    with pytest.raises(ValueError, match="in a password must be written as %40"):
+        kinds.servers("memcached://ann:hun@ter2@cache:11211")
+    with pytest.raises(ValueError, match=r"\Anot here\Z"):
+        kinds.choice("sql", refused={"file": "not here"})("File")
     with pytest.raises(ValueError, match="nothing is ever unpickled"):
         kinds.json_only("pickle")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from demijohn.config.options import OPTIONS
-from demijohn.config.settings import DEFAULT
+from demijohn.config.settings import DEFAULT, by_itself
 from demijohn.errors import Problem
 from demijohn.hosts import Host
 
@@ -28,15 +29,25 @@ class Draft:
         self.problems = problems
         self.values: dict[str, Any] = {name: option.default for name, option in OPTIONS.items()}
         self.sources: dict[str, str] = dict.fromkeys(OPTIONS, DEFAULT)
+        self._layers: dict[str, list[tuple[object, str]]] = {}
         #: The settings of which some layer has a wrong value. What contradicts them is not worth saying.
         self.wrong: set[str] = set()
 
     def put(self, name: str, value: object, source: str) -> None:
+        covered = self._layers.setdefault(name, [(self.values.get(name), DEFAULT)])
+        covered.append((value, source))
         self.values[name] = value
         self.sources[name] = source
 
+    def take_back(self, name: str, unwanted: Callable[[str], bool]) -> None:
+        """Forget what came from unwanted sources: the value that they covered shows again."""
+        wanted = [layer for layer in self._layers.get(name, ()) if not unwanted(layer[1])]
+        if wanted:
+            self.values[name], self.sources[name] = wanted[-1]
+
     def is_default(self, name: str) -> bool:
-        return self.sources[name] == DEFAULT
+        """Whether nobody has set it: it is the default, or follows from other settings."""
+        return by_itself(self.sources[name])
 
     @property
     def production(self) -> bool:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from demijohn.config import urls
+from demijohn.config import addresses, urls
 from demijohn.config.secret import Secret, Url
 
 
@@ -32,6 +32,7 @@ _BYTES = {
     "mib": 1024**2,
     "gib": 1024**3,
 }
+_NOTHING: Mapping[str, str] = {}
 
 
 def boolean(value: object) -> bool:
@@ -102,17 +103,27 @@ def matching(pattern: str) -> Callable[[object], str]:
     return read
 
 
-def choice(*names: str, **others: str) -> Callable[[object], str]:
-    """One of `names` in any case, or another spelling of one of them."""
-    spellings = {name.lower(): name for name in names} | others
+def choice(
+    *names: str, others: Mapping[str, str] = _NOTHING, refused: Mapping[str, str] = _NOTHING
+) -> Callable[[object], str]:
+    """One of `names` in any case.
+
+    :param others: other spellings of them.
+    :param refused: what people may well write, and why it is not taken.
+    """
+    spellings = {name.lower(): name for name in names} | {**others}
 
     def read(value: object) -> str:
-        try:
-            return spellings[text(value).lower()]
-        except KeyError:
-            raise ValueError from None
+        word = text(value).lower()
+        if word not in spellings:
+            raise ValueError(refused.get(word, ""))
+        return spellings[word]
 
     return read
+
+
+def secret(value: object) -> Secret:
+    return Secret(text(value))
 
 
 def words(value: object) -> tuple[str, ...]:
@@ -127,23 +138,17 @@ def secrets(value: object) -> tuple[Secret, ...]:
 
 
 def servers(value: object) -> tuple[str, ...]:
-    """`host:port`, `[ipv6]:port`, or a unix socket's path. Beaker puts semicolons between them."""
-    return tuple(_server(part) for word in words(value) for part in word.split(";") if part)
+    """`host:port`, `[ipv6]:port`, or a unix socket's path, each a `Url` where a user stands before it. Beaker puts
+    semicolons between them."""
+    return tuple(addresses.read(part) for word in words(value) for part in word.split(";") if part)
 
 
-def _server(word: str) -> str:
-    word = re.sub(r"\Amemcached?://", "", word)
-    if "@" in word:
-        raise ValueError("a server with a user and a password is not supported")
-    if word.startswith(("/", "unix:")):
-        return re.sub(r"\Aunix:(//)?", "", word)
-    match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]/]+)(?::([0-9]{1,5}))?/?", word)
-    if match is None:
-        raise ValueError("an IPv6 address needs brackets: [::1]:11211" if word.count(":") > 1 else "")
-    port = int(match[2] or 11211)
-    if not 0 < port < 65536:
-        raise ValueError
-    return f"{match[1]}:{port}"
+def bare_servers(value: object) -> tuple[str, ...]:
+    """As `servers`, without users."""
+    found = servers(value)
+    if any(isinstance(server, Url) for server in found):
+        raise ValueError("a user and a password are understood in memcached.url only")
+    return found
 
 
 def database_url(value: object) -> Url:
@@ -182,7 +187,10 @@ COOKIE_NAME = Kind("a cookie's name: letters, digits and !#$%&'*+-.^_`|~", match
 DOMAIN = Kind("a domain such as example.org", matching(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"))
 PREFIX = Kind("at most 64 letters, digits and _ . -", matching(r"[A-Za-z0-9_.-]{0,64}"))
 SECRETS = Kind("a text that nobody can guess, or a list of them, the newest first", secrets)
-SERVERS = Kind("a list of servers, each host:port, [ipv6]:port or the path of a unix socket", servers)
+PASSWORD = Kind("a text", secret)
+_SERVERS = "a list of servers, each host:port, [ipv6]:port or the path of a unix socket"
+SERVERS = Kind(_SERVERS, servers)
+BARE_SERVERS = Kind(_SERVERS, bare_servers)
 DATABASE_URL = Kind("a database URL such as postgresql://user:password@host/name, or empty for none", database_url)
 URL = Kind("an address", plain_url)
 REDIS_URL = Kind("a URL that begins with redis://, rediss:// or unix://", redis_url)
@@ -193,6 +201,6 @@ def whole(low: int, high: int) -> Kind:
     return Kind(f"a whole number from {low} to {high}", integer(low, high))
 
 
-def one_of(*names: str, **others: str) -> Kind:
+def one_of(*names: str, others: Mapping[str, str] = _NOTHING, refused: Mapping[str, str] = _NOTHING) -> Kind:
     listed = f"{', '.join(names[:-1])} or {names[-1]}"
-    return Kind(listed, choice(*names, **others), names)
+    return Kind(listed, choice(*names, others=others, refused=refused), names)

@@ -9,7 +9,16 @@ from demijohn.config import kinds
 from demijohn.config.kinds import Kind, one_of, whole
 from demijohn.config.secret import Url
 
-_SQL = ("ext:database", "ext:sqla")
+_STORES = ("cached-sql", "sql", "memcached", "redis", "cookie", "memory")
+#: Beaker's names of stores that are kept here, ours as Beaker knows them, and Beaker's names of those that are not.
+_SPELLINGS = {
+    "ext:memcached": "memcached",
+    "ext:database": "sql",
+    "ext:sqla": "sql",
+    "ext:redis": "redis",
+    **{f"demijohn.{name}": name for name in _STORES},
+}
+_ON_DISK = dict.fromkeys(("file", "dbm"), "nothing is ever written to disk")
 
 
 class Option(NamedTuple):
@@ -77,7 +86,29 @@ OPTIONS: dict[str, Option] = {
         ),
         Option("database.echo", kinds.BOOLEAN, False, "Log each statement."),
         # memcached
-        Option("memcached.url", kinds.SERVERS, (), "The memcached servers of the site.", env=("MEMCACHED_URL",)),
+        Option(
+            "memcached.url",
+            kinds.SERVERS,
+            (),
+            "The memcached servers of the site, host:port or memcached://user:password@host:port.",
+            env=("MEMCACHED_URL", "MEMCACHIER_SERVERS", "MEMCACHEDCLOUD_SERVERS"),
+        ),
+        Option(
+            "memcached.username",
+            kinds.TEXT,
+            None,
+            "Who the site is, to servers that ask (SASL). An add-on's variable counts for the add-on's own servers "
+            "only.",
+            env=("MEMCACHIER_USERNAME", "MEMCACHEDCLOUD_USERNAME"),
+        ),
+        Option(
+            "memcached.password",
+            kinds.PASSWORD,
+            None,
+            "The password of that user.",
+            env=("MEMCACHIER_PASSWORD", "MEMCACHEDCLOUD_PASSWORD"),
+            secret=True,
+        ),
         Option(
             "memcached.prefix",
             kinds.PREFIX,
@@ -85,21 +116,44 @@ OPTIONS: dict[str, Option] = {
             "Goes before each key, so that sites can share a server. By default the top-level `name` of config.yaml.",
         ),
         Option("memcached.timeout", whole(1, 60_000), 250, "How long an answer may take.", "milliseconds"),
-        Option("redis.url", kinds.REDIS_URL, None, "The Redis server of the site.", env=("REDIS_URL",)),
+        # redis
+        Option(
+            "redis.url",
+            kinds.REDIS_URL,
+            None,
+            "The Redis server of the site. rediss:// is encrypted.",
+            env=("REDIS_URL", "REDIS_TLS_URL"),
+        ),
+        Option(
+            "redis.verify",
+            kinds.BOOLEAN,
+            True,
+            "Check the server's certificate, where the address begins with rediss://. Heroku's Redis signs its own, so "
+            "there it is false by default: encrypted, but to whom is not known.",
+        ),
+        Option(
+            "redis.prefix",
+            kinds.PREFIX,
+            "demijohn",
+            "Goes before each key, so that sites can share a server. By default the top-level `name` of config.yaml.",
+        ),
+        Option("redis.timeout", whole(1, 60_000), 250, "How long an answer may take.", "milliseconds"),
         # session: Beaker's names
         Option(
             "session.type",
-            one_of(
-                "auto", "sql", "memcached", "memory", **{"ext:memcached": "memcached"}, **dict.fromkeys(_SQL, "sql")
-            ),
+            one_of("auto", *_STORES, others=_SPELLINGS, refused=_ON_DISK),
             "auto",
-            "Where sessions are kept. Beaker's ext:memcached, ext:database and ext:sqla are understood.",
+            "Where sessions are kept. auto takes cached-sql (the database, with memcached in front) where both are "
+            "set; else sql, where there is a database; else redis, where there is a Redis server; else cookie (all of "
+            "the session in an encrypted cookie). Beaker's ext:memcached, ext:database, ext:sqla and ext:redis are "
+            "understood.",
         ),
         Option(
             "session.url",
             kinds.URL,
             None,
-            "Beaker's address of the servers or the database, where sessions have one of their own.",
+            "Beaker's address of the memcached servers, the database or the Redis server, as session.type says, where "
+            "sessions have one of their own.",
         ),
         Option("session.key", kinds.COOKIE_NAME, "session", "The name of the cookie."),
         Option("session.timeout", kinds.SECONDS, 1_209_600, "How long a session lives after its last use.", "seconds"),
@@ -120,6 +174,14 @@ OPTIONS: dict[str, Option] = {
         Option("session.httponly", kinds.BOOLEAN, True, "The cookie is hidden from scripts."),
         Option(
             "session.samesite", one_of("Lax", "Strict", "None"), "Lax", "Whether other sites' links and forms send it."
+        ),
+        Option(
+            "session.unkept",
+            one_of("refuse", "drop"),
+            "refuse",
+            "What happens to a request whose session could not be kept because its store is not answering: refuse "
+            "(503, and its database work is rolled back), or drop (the answer goes out, the change is lost, the log "
+            "says so once a minute).",
         ),
         Option("session.auto", kinds.BOOLEAN, True, "Save a changed session without a call of save()."),
         Option(
@@ -158,12 +220,19 @@ APP = "app"
 SECTIONS: tuple[str, ...] = (*dict.fromkeys(name.partition(".")[0] for name in OPTIONS if "." in name), APP)
 
 
+#: Options of Beaker's that there are not: what does their work.
+_BEAKERS = dict.fromkeys(("session.validate_key", "session.encrypt_key"), "session.secret signs and encrypts")
+
+
 def nearest(name: str, names: Iterable[str] = (*OPTIONS, *SECTIONS)) -> str:
     """`; did you mean session.timeout?`, or nothing, if no name is near."""
+    if name.lower() in _BEAKERS:
+        return f"; {_BEAKERS[name.lower()]}"
     import difflib  # only for those who have made a mistake
 
     known = {other.lower(): other for other in names}
-    found = difflib.get_close_matches(name.lower(), known, 1)
-    if not found:  # a key without its section
-        found = [other for other in known if other.rpartition(".")[2] == name.rpartition(".")[2].lower()]
-    return f"; did you mean {known[found[0]]}?" if found else ""
+    key = name.rpartition(".")[2].lower()
+    same = [other for other in known if other.rpartition(".")[2] == key]
+    # A key without its section is that of any section; else a slip is likelier than another section.
+    found = same if "." not in name and same else difflib.get_close_matches(name.lower(), known, 1) or same[:1]
+    return f"; did you mean {' or '.join(known[other] for other in found)}?" if found else ""

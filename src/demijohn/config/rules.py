@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from demijohn.config import kinds, urls
+from demijohn.config import addresses, stores, urls
 from demijohn.config.draft import Draft, Given
+from demijohn.config.options import OPTIONS
 from demijohn.config.secret import Secret, Url
 from demijohn.config.settings import DEFAULT
 from demijohn.errors import Problem
@@ -15,6 +16,8 @@ from demijohn.errors import Problem
 SHORTEST_SECRET = 16
 DEVELOPMENT_SECRET = Secret("development-only-it-protects-nothing")
 MAKE_ONE = 'make one with `python3 -c "import secrets; print(secrets.token_urlsafe(32))"`'
+_CREDENTIALS = ("memcached.username", "memcached.password")
+_OF_ADDONS = frozenset(variable for name in _CREDENTIALS for variable in OPTIONS[name].env)
 
 
 def settle(draft: Draft, name: Given | None) -> None:
@@ -23,7 +26,9 @@ def settle(draft: Draft, name: Given | None) -> None:
     :param name: the site's name in config.yaml.
     """
     _prefix(draft, name)
-    _session_url(draft)
+    _credentials(draft)
+    stores.choose(draft)
+    stores.read_address(draft)
     if not draft.production and not draft.values["secret"]:
         draft.put("secret", (DEVELOPMENT_SECRET,), f"{DEFAULT} (development only)")
     if not draft.values["session.secret"]:
@@ -36,25 +41,34 @@ def settle(draft: Draft, name: Given | None) -> None:
 
 
 def _prefix(draft: Draft, name: Given | None) -> None:
-    if name is not None and draft.is_default("memcached.prefix"):
-        prefix = re.sub(r"[^A-Za-z0-9_.-]+", "-", str(name.value))[:64].strip("-")
-        if prefix:
-            draft.put("memcached.prefix", prefix, name.source)
+    prefix = "" if name is None else re.sub(r"[^A-Za-z0-9_.-]+", "-", str(name.value))[:64].strip("-")
+    for key in ("memcached.prefix", "redis.prefix"):
+        if name is not None and prefix and draft.is_default(key):
+            draft.put(key, prefix, name.source)
 
 
-def _session_url(draft: Draft) -> None:
-    """Beaker's address is one of memcached servers or of a database, as the type says."""
-    url, source = draft.values["session.url"], draft.sources["session.url"]
-    kind = {"memcached": kinds.SERVERS, "sql": kinds.DATABASE_URL}.get(draft.values["session.type"])
-    if url is None or kind is None:
-        return
-    try:
-        value = kind.read(str(url))
-    except ValueError:
-        draft.wrong.add("session.url")
-        draft.problems.append(Problem("session.url", source, f"session.url must be {kind.says}"))
-        value = None
-    draft.values["session.url"] = Url(urls.rooted(value, draft.root)) if isinstance(value, str) else value
+def _credentials(draft: Draft) -> None:
+    """The user and the password of the memcached servers: of their own, or from their address.
+
+    Those that an add-on has put into variables are for the servers of that add-on: with MEMCACHED_URL,
+    MEMCACHIER_PASSWORD would be sent to somebody else.
+    """
+    source = draft.sources["memcached.url"]
+    for name in _CREDENTIALS:
+        draft.take_back(name, lambda other: other in _OF_ADDONS and _addon(other) != _addon(source))
+    found = [addresses.split(server) for server in draft.values["memcached.url"]]
+    draft.values["memcached.url"] = tuple(address for _, _, address in found)
+    pairs = [(user, password) for user, password, _ in found if user or password]
+    if len(set(pairs)) > 1:
+        message = "memcached.url has servers of several users; all have one user and one password"
+        draft.problems.append(Problem("memcached.url", source, message))
+    for name, value in zip(_CREDENTIALS, pairs[0] if pairs else (), strict=False):
+        if value and draft.is_default(name):
+            draft.put(name, value, source)
+
+
+def _addon(variable: str) -> str:
+    return variable.rpartition("_")[0]
 
 
 def _secrets(draft: Draft) -> Iterator[str]:
@@ -84,21 +98,10 @@ def _forgetful_sqlite(draft: Draft) -> Iterator[str]:
         )
 
 
-def _session_store(draft: Draft) -> Iterator[str]:
-    store = draft.values["session.type"]
-    address = draft.values["session.url"]
-    if store == "memcached" and not (address or draft.values["memcached.url"]):
-        yield "session.type is memcached, but there is no server; set MEMCACHED_URL or memcached.url"
-    if store == "sql" and not (address or draft.values["database.url"]):
-        yield "session.type is sql, but database.url is empty"
-    if store == "memory" and draft.production and draft.values["server.workers"] > 1:
-        yield "session.type is memory, but server.workers is more than 1, and each worker has a memory of its own"
-
-
-def _session_address(draft: Draft) -> Iterator[str]:
-    store = draft.values["session.type"]
-    if draft.values["session.url"] is not None and store not in ("memcached", "sql"):
-        yield f"session.url is the address of memcached or a database, but session.type is {store}"
+def _half_of_a_user(draft: Draft) -> Iterator[str]:
+    for name, other in (_CREDENTIALS, _CREDENTIALS[::-1]):
+        if draft.values[name] and not draft.values[other]:
+            yield f"{name} is set, but {other} is not; a server that asks for one asks for both"
 
 
 def _cookie(draft: Draft) -> Iterator[str]:
@@ -112,7 +115,7 @@ _CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[[Draft], Iterator[str]]],
     (("secret", "environment"), _long_enough("secret")),
     (("session.secret", "environment"), _long_enough("session.secret")),
     (("database.url", "environment"), _forgetful_sqlite),
-    (("session.type", "session.url", "memcached.url", "database.url", "server.workers"), _session_store),
-    (("session.url", "session.type"), _session_address),
+    (("memcached.username", "memcached.password", "memcached.url"), _half_of_a_user),
+    *stores.CONTRADICTIONS,
     (("session.samesite", "session.secure"), _cookie),
 )

@@ -11,6 +11,13 @@ from demijohn.config.secret import Secret, Url, fingerprint, mask
 from demijohn.hosts import Host
 
 DEFAULT = "default"
+#: Of a value that follows from other settings; the reason stands behind it.
+CHOSEN = "chosen"
+
+
+def by_itself(source: str) -> bool:
+    """Whether a value with this source is one that nobody has set."""
+    return source.startswith((DEFAULT, CHOSEN))
 
 
 class Row(NamedTuple):
@@ -22,7 +29,7 @@ class Row(NamedTuple):
     source: str
     unit: str
     help: str
-    #: Something other than the default.
+    #: Somebody has set it: it is neither the default nor chosen from other settings.
     changed: bool
 
 
@@ -66,7 +73,8 @@ class Config(Mapping[str, Any]):
         return f"<Config of {self.host.name}, {sum(row.changed for row in self.rows())} values set>"
 
     def source(self, name: str) -> str:
-        """Where the value stands: `config.yaml:12`, the variable's name, `host heroku`, `argument`, `default`.
+        """Where the value stands: `config.yaml:12`, the variable's name, `host heroku`, `argument`, `default`, or
+        `chosen: ` and the reason, where it follows from other settings.
 
         :raises KeyError: there is no such setting.
         """
@@ -94,7 +102,7 @@ class Config(Mapping[str, Any]):
         value = shown(option, self._values[name])
         if option is None:
             return Row(name, value, source, "", "a setting of the site's own", True)
-        return Row(name, value, source, option.unit, option.help, not source.startswith(DEFAULT))
+        return Row(name, value, source, option.unit, option.help, not by_itself(source))
 
     def unknown(self, name: object) -> str:
         """What to say of a name that is not a setting's."""

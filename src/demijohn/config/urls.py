@@ -27,7 +27,8 @@ _URL = (
     r"(?s)(?P<scheme>[A-Za-z][\w+]*)://(?:(?P<user>[^/?#]*)@)?(?P<host>\[[^\]/?#]*\]|[^:/?#\[\]]*)(?::(?P<port>\d*))?"
     r"(?P<path>/[^?]*)?(?:\?(?P<query>.*))?"
 )
-_UNQUOTED = "one of @ / ? # : in a password must be written as %40 %2F %3F %23 %3A"
+#: What to say of a password that cannot be told from what stands around it.
+UNQUOTED = "one of @ / ? # : in a password must be written as %40 %2F %3F %23 %3A"
 
 
 def mend(url: str) -> str:
@@ -37,9 +38,9 @@ def mend(url: str) -> str:
     """
     match = re.fullmatch(_URL, url)  # not compiled at boot: most sites on SQLite need none of it
     if match is None:
-        raise ValueError(_UNQUOTED if "@" in url else "")
+        raise ValueError(UNQUOTED if "@" in url else "")
     if "@" in (match["user"] or "") or (match["host"] and match["user"] is None and "@" in (match["path"] or "")):
-        raise ValueError(_UNQUOTED)
+        raise ValueError(UNQUOTED)
     scheme = match["scheme"].lower()
     start = DRIVERS.get(scheme, scheme) + url[len(scheme) :].partition("?")[0]
     query = [item for item in (match["query"] or "").split("&") if item]

@@ -1,4 +1,5 @@
-"""Heroku. DATABASE_URL, REDIS_URL, PORT and WEB_CONCURRENCY are understood on every host and not named here."""
+"""Heroku. DATABASE_URL, REDIS_URL, PORT, WEB_CONCURRENCY and the variables of MemCachier are understood on every host
+and not named here."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ HOST = Host(
     defaults={
         "environment": "production",
         "server.host": "0.0.0.0",  # noqa: S104  (the router stands in front, and reaches no other address)
+        "redis.verify": False,  # its Redis speaks TLS with a certificate that it has signed by itself
     },
     variables={},
 )
