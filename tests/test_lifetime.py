@@ -254,3 +254,39 @@ def test_attaching_twice_is_once() -> None:
     app.route("/", callback=lambda: "x")
     Client(app).get("/")
     assert witness.seen == ["settle 200", "close"]
+
+
+def _odd(which: str) -> Any:
+    response = bottle.response
+    match which:
+        case "cookie":
+            response.set_cookie("a", "1")
+        case "several":
+            response.add_header("X-One", "1")
+            response.add_header("X-One", "2")
+        case "number":
+            response.set_header("X-Number", 5)
+        case "not ASCII":
+            response.set_header("X-Name", "jalapeño €")
+        case "status":
+            response.status = "200 Für dich"
+        case "304":
+            response.status = 304
+            response.set_header("Content-Length", 5)
+        case "type":
+            response.content_type = "text/plain"
+    return "text"
+
+
+@pytest.mark.parametrize("which", ["cookie", "several", "number", "not ASCII", "status", "304", "type", "plain"])
+def test_status_and_headers_are_what_bottle_makes_of_them(which: str) -> None:
+    answers = []
+    for attached in (False, True):
+        app = bottle.Bottle()
+        if attached:
+            lifetime.attach(app)
+        app.route("/", callback=lambda: _odd(which))
+        begun: list[Any] = []
+        body = app({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda *start, begun=begun: begun.append(start[:2]))
+        answers.append((begun, list(body)))
+    assert answers[0] == answers[1]

@@ -121,21 +121,27 @@ def _serve(
         raise
     try:
         out = app._cast(handled)
-        headers = bottle.response.headerlist
+        response = bottle.response
+        code = response._status_code
+        headers = _header_list(response, code)
         if participants:
-            status = bottle.response._status_code
+            status = code
             if isinstance(handled, bottle.HTTPError):
                 status = max(status, handled.status_code)
             error = _settle(participants, status, headers)
             if error is not None:
                 _close_body(out)
                 out = app._cast(error)
-                headers = bottle.response.headerlist
+                code = response._status_code
+                headers = response.headerlist
                 _settle(participants, error.status_code, headers)
-        if bottle.response._status_code in _NO_BODY or environ["REQUEST_METHOD"] == "HEAD":
+        if code in _NO_BODY or environ["REQUEST_METHOD"] == "HEAD":
             _close_body(out)
             out = []
-        start_response(bottle.response._wsgi_status_line(), headers, environ.pop("bottle.exc_info", None))
+        line = response._status_line
+        if not line.isascii():
+            line = response._wsgi_status_line()
+        start_response(line, headers, environ.pop("bottle.exc_info", None))
     except (KeyboardInterrupt, SystemExit, MemoryError):
         _close(participants)
         raise
@@ -153,6 +159,22 @@ def _serve(
 
 
 _NO_BODY = frozenset((100, 101, 204, 304))
+
+
+def _header_list(response: Any, code: int) -> Headers:
+    """`response.headerlist`, without encoding and decoding what is ASCII anyway: a tenth of a small request's time."""
+    if response._cookies or code in response.bad_headers:
+        return response.headerlist  # type: ignore[no-any-return]
+    kept = response._headers
+    out = []
+    for name, values in kept.items():
+        for value in values:
+            if not value.isascii():
+                return response.headerlist  # type: ignore[no-any-return]
+            out.append((name, value))
+    if "Content-Type" not in kept:
+        out.append(("Content-Type", response.default_content_type))
+    return out
 
 
 def _check_path(path: str) -> None:
