@@ -106,6 +106,30 @@ def test_all_parts_in_one_request(site: Site) -> None:
     assert "immutable" in (answer.header("Cache-Control") or "")
 
 
+def test_the_session_is_locked_and_kept_in_the_middle_of_a_transaction(root: Path, database_url: str) -> None:
+    """SQLite has one writer: on another connection the session would wait for the request that it belongs to."""
+    site = shop(root, database__url=database_url)
+
+    @site.post("/buy")
+    def buy(db: Any, session: Any) -> str:
+        names = db.scalars(select(literal("read before"))).all()
+        with session.lock():
+            session["bought"] = [*session.get("bought", []), *names]
+        session["asked"] = True
+        session.persist()
+        return "ok"
+
+    visitor = Client(site)
+    visitor.post("/add/one")
+    assert [visitor.post("/buy").status for _ in range(2)] == [200, 200]
+
+    @site.get("/bought")
+    def bought(session: Any) -> dict[str, Any]:
+        return {"bought": session["bought"], "asked": session["asked"]}
+
+    assert visitor.get("/bought").json == {"bought": ["read before", "read before"], "asked": True}
+
+
 def test_parts_by_name_only(site: Site) -> None:
     answer = Client(site).get("/plain")
     assert [name for name, _ in answer.headers] == ["Content-Length", "Content-Type"]
@@ -206,7 +230,7 @@ def on_servers(root: Path, mariadb_url: str, memcached: Memcached) -> Site:
 
 def test_round_trips(root: Path, mariadb: MariaDB, mariadb_url: str, memcached: Memcached) -> None:
     site = on_servers(root, mariadb_url, memcached)
-    assert site.session_type == "memcached"
+    assert site.session_type == "cached-sql"
     visitor = Client(site)
     visitor.post("/add/one")
     visitor.get("/page/1")

@@ -12,7 +12,7 @@ from demijohn import config
 from demijohn.bodies import Bodies
 from demijohn.database import Database
 from demijohn.errorpages import error_page
-from demijohn.sessions import SPELLINGS, RequestSession, Sessions
+from demijohn.sessions import RequestSession, Sessions
 from demijohn.static import Static
 from demijohn.views import Views
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from demijohn.memcached import Memcached
+    from demijohn.sessions.session import Flash
     from demijohn.sessions.stores import Store
 
     Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -96,7 +97,7 @@ class Site(bottle.Bottle):
         address: str = self.static.url(name)
         return address
 
-    def messages(self) -> list[str]:
+    def messages(self) -> list[Flash]:
         """The flash messages that wait for this visitor; they are shown once. Who has no session costs nothing."""
         session = self.sessions.open(bottle.request.environ)
         return session.flashes() if session.known() else []
@@ -110,17 +111,15 @@ class Site(bottle.Bottle):
 
     def create_tables(self) -> list[str]:
         """Make the tables that are missing: the models', and the parts' own. Returns their names."""
-        if self.session_type == "sql":
+        if self.session_type in ("sql", "cached-sql"):
             _ = self.sessions.store  # declares its table
         return self.db.create_all()
 
     @property
     def session_type(self) -> str:
         """The name of the store that sessions are kept in."""
-        chosen: str = self.settings["session.type"]
-        if chosen == "auto":
-            return "memcached" if self.settings["memcached.url"] else "sql"
-        return SPELLINGS.get(chosen, chosen)
+        kind: str = self.settings["session.type"]
+        return kind
 
     # Handlers of a mounted or merged Bottle app can name `db` and `session`, too.
 
@@ -163,22 +162,40 @@ class Site(bottle.Bottle):
         if kind == "memcached":
             from demijohn.sessions.stores.memcached import MemcachedStore
 
-            client = self._open_memcached(url) if url else self.memcached
-            assert client is not None  # the settings have been judged
-            return MemcachedStore(client)
-        if kind == "sql" and not url:
+            return MemcachedStore(self._open_memcached(url) if url else self._need_memcached())
+        if kind in ("sql", "cached-sql"):
             from demijohn.sessions.stores.sql import SqlStore
 
-            return SqlStore(self.db.alone, self.db.metadata)
+            sql = SqlStore.at(url) if url else SqlStore(self.db.alone, self.db.metadata)
+            if kind == "sql":
+                return sql
+            from demijohn.sessions.stores.cached import CachedSqlStore
+
+            return CachedSqlStore(sql, self._need_memcached())
+        if kind == "redis":
+            from demijohn.sessions.stores.redis import RedisStore
+
+            redis = self.settings.section("redis")
+            address = redis.pop("url")
+            return RedisStore.at(url or address, **redis)
         from demijohn.sessions.stores import open_store
 
-        return open_store(kind, url)
+        options = self.sessions.options
+        store: Store = open_store(kind, url, secrets=options.secrets, cookie_name=options.cookie.key)
+        return store
+
+    def _need_memcached(self) -> Memcached:
+        client = self.memcached
+        assert client is not None  # the settings have been judged
+        return client
 
     def _open_memcached(self, servers: Any) -> Memcached:
         from demijohn.memcached import Memcached
 
         options = self.settings.section("memcached")
-        return Memcached(servers, prefix=options["prefix"], timeout=options["timeout"])
+        if servers != options.pop("url"):
+            options.update(username=None, password=None)  # they are another server's
+        return Memcached(servers, **options)
 
 
 class _CurrentSession:

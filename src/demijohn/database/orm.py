@@ -71,10 +71,12 @@ class RequestSession(Session):
 
     def lend(self, to_read: bool) -> sqlalchemy.Connection | None:
         """The connection that this session holds, for a statement that is not its own; None where it holds none, or
-        where the statement writes and would become a part of an open transaction."""
-        if not self.is_active or self.held is None or self.held.closed or (not to_read and self.has_begun()):
+        where the statement writes and would become a part of an open transaction. On SQLite it becomes one: there is
+        one writer in the whole file, so that on a connection of its own it would wait for this very request."""
+        held = self.held
+        if not self.is_active or held is None or held.closed:
             return None
-        return self.held
+        return held if to_read or held.dialect.name == "sqlite" or not self.has_begun() else None
 
 
 @event.listens_for(RequestSession, "after_begin")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from demijohn.sessions.plugin import RequestSession as RequestSession
 from demijohn.sessions.plugin import SessionMiddleware as SessionMiddleware
 from demijohn.sessions.plugin import Sessions as Sessions
+from demijohn.sessions.request import RequestSession as RequestSession
 from demijohn.sessions.stores import NAMES as NAMES
 from demijohn.sessions.stores import SPELLINGS as SPELLINGS

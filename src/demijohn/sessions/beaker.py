@@ -13,27 +13,32 @@ With its own session class and one of our stores as its backend, records expire 
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable
 from typing import Any
 
 import beaker.session
 from beaker.container import NamespaceManager
 from beaker.exceptions import MissingCacheParameter
 
+from demijohn.errors import SessionOptionError
+from demijohn.sessions.carried import CarriedSession
 from demijohn.sessions.options import Options
 from demijohn.sessions.session import Session as OurSession
-from demijohn.sessions.stores import Store, open_store
+from demijohn.sessions.stores import FRESH, Store, known, open_store
 
 #: Seconds, where Beaker is given no timeout: thirty days.
 _TTL = 30 * 24 * 3600
 
 
-_stores: dict[tuple[str, str | None], Store] = {}  # Beaker makes a session a request, and knows of no pools
+_stores: dict[Hashable, Store] = {}  # Beaker makes a session a request, and knows of no pools
 
 
-def _store(kind: str, url: str | None) -> Store:
-    if (kind, url) not in _stores:
-        _stores[kind, url] = open_store(kind, url)
-    return _stores[kind, url]
+def _store(kind: str, url: Any = None, memcached_url: Any = None, secret: Any = None, key: str = "session") -> Store:
+    secrets = (secret,) if isinstance(secret, str) else tuple(secret or ())
+    which = (known(kind), repr(url), repr(memcached_url), secrets, key)
+    if which not in _stores:
+        _stores[which] = open_store(kind, url, secrets=secrets, cookie_name=key, memcached_url=memcached_url)
+    return _stores[which]
 
 
 def close_stores() -> None:
@@ -49,27 +54,33 @@ class Session(OurSession, beaker.session.Session):
     :param params: Beaker's options, without a prefix.
     """
 
+    def __new__(cls, request: dict[str, Any], **params: Any) -> Session:
+        return super().__new__(_Carried if known(params.get("type") or "memory") == "cookie" else cls)
+
     def __init__(self, request: dict[str, Any], **params: Any) -> None:
         # Beaker's middleware adds options of its own; whether these are known has been Beaker's to judge.
-        known = {name: value for name, value in params.items() if name in Options.NAMES}
-        options = Options({"secure": False, "httponly": False, **known})
+        chosen = {name: value for name, value in params.items() if name in Options.NAMES}
+        options = Options({"secure": False, "httponly": False, **chosen})
+        store = _store(
+            options.type or "memory", options.url, options.memcached_url, options.secrets, options.cookie.key
+        )
         self.request = request
         request["set_cookie"] = False
-        super().__init__(request.get("cookie") or "", _store(options.type or "memory", options.url), options)
+        super().__init__(request.get("cookie") or "", store, options)
         self.lent = True  # Beaker does not tell what its users do
 
     def save(self, accessed_only: bool = False) -> None:
-        was_new, left = self.is_new, bool(self._ended)
+        touched = False
         # With session.auto Beaker saves whatever was looked at.
         if not self._must_save and (accessed_only or not self.changed):
             self.forget_ended()
-            super().save(accessed_only=True)
+            touched = self._touch()
         else:
             super().save()
         cookie, scheme = self._options.cookie, "http"  # Beaker does not tell
-        if not self.is_new and (was_new or cookie.slides):
-            self._send(cookie.header(self._options.seal.close(self.id), scheme))
-        elif self.is_new and left:
+        if self._unsent or (touched and (cookie.slides or self._needs_cookie(False))):
+            self._send(cookie.header(self._sealed(), scheme))
+        elif self.is_new and self.was_invalidated and self._had_cookie:
             self._send(cookie.expiring(scheme))
 
     def _send(self, header: str) -> None:
@@ -77,16 +88,23 @@ class Session(OurSession, beaker.session.Session):
         self.request["set_cookie"] = True
 
 
+class _Carried(CarriedSession, Session):
+    """The same, for the cookie store."""
+
+
 class _Namespace(NamespaceManager):
     """Beaker makes one of these a session; it asks for the key `session` only."""
 
     kind: str
 
-    def __init__(self, namespace: str, url: str | None = None, timeout: int | None = None, **_ignored: Any) -> None:
+    def __init__(
+        self, namespace: str, url: Any = None, timeout: int | None = None, memcached_url: Any = None, **_ignored: Any
+    ) -> None:
         super().__init__(namespace)
-        if not url:
-            raise MissingCacheParameter(f"demijohn.{self.kind} needs session.url")
-        self._store = _store(self.kind, url)
+        try:
+            self._store = _store(self.kind, url, memcached_url)
+        except SessionOptionError as error:
+            raise MissingCacheParameter(str(error)) from error
         self._ttl = timeout or _TTL
         # Beaker adopts any id that a visitor sends. One of another shape never reaches a server.
         self._id = f"beaker-{namespace}" if re.fullmatch(r"[0-9a-f]{32}", namespace) else None
@@ -97,15 +115,15 @@ class _Namespace(NamespaceManager):
             raise KeyError(key)
         return record.payload.decode()
 
-    def __contains__(self, key: str) -> bool:
+    def __contains__(self, key: object) -> bool:
         return self._id is not None and self._store.read(self._id) is not None
 
     def __setitem__(self, key: str, value: str | bytes) -> None:
         if self._id is None:
             raise ValueError("This session id was not made by Beaker, so it is not kept.")
         payload = value if isinstance(value, bytes) else value.encode()
-        while not self._store.add(self._id, payload, self._ttl):
-            record = self._store.read(self._id)
+        while self._store.add(self._id, payload, self._ttl) is None:
+            record = self._store.read(self._id, FRESH)
             if record is not None and self._store.replace(self._id, payload, record.token, self._ttl):
                 break
 
@@ -129,3 +147,27 @@ class SqlNamespace(_Namespace):
 
 class MemcachedNamespace(_Namespace):
     kind = "memcached"
+
+
+class CachedSqlNamespace(_Namespace):
+    kind = "cached-sql"
+
+
+class RedisNamespace(_Namespace):
+    kind = "redis"
+
+
+class MemoryNamespace(_Namespace):
+    kind = "memory"
+
+
+class CookieNamespace(_Namespace):
+    """Beaker hands its backends no cookie, so this one can only say what to do."""
+
+    kind = "cookie"
+
+    def __init__(self, namespace: str, **_ignored: Any) -> None:
+        raise MissingCacheParameter(
+            "With the session store 'demijohn.cookie' Beaker's middleware needs our session class: set "
+            "session.session_class to demijohn.sessions.beaker.Session."
+        )

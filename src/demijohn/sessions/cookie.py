@@ -13,6 +13,7 @@ from email.utils import formatdate
 from functools import lru_cache
 
 _ID = re.compile(r"[A-Za-z0-9_-]{43}\Z")
+_FENCE = re.compile(r"[0-9]{0,15}\Z")
 #: Seconds. Browsers keep no cookie longer (RFC 6265bis section 5.5).
 LONGEST = 400 * 24 * 3600
 
@@ -41,23 +42,28 @@ class Seal:
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = [b"demijohn session id " + key.encode() for key in keys]
-        #: The id in a cookie's value, or None where it is not one of ours. Visitors come back: the last are remembered.
+        #: The id and the fence (0: none) in a cookie's value, or None where it is not one of ours. Visitors come back:
+        #: the last are remembered.
         self.open = lru_cache(maxsize=1024)(self._open)
 
-    def close(self, id: str) -> str:
-        """The cookie's value for `id`."""
-        return f"{id}.{_mark(self._keys[0], id)}" if self._keys else id
+    def close(self, id: str, fence: int = 0) -> str:
+        """The cookie's value for `id`. The fence is not signed: who changes it changes only where their own session is
+        looked for."""
+        value = f"{id}.{_mark(self._keys[0], id)}" if self._keys else id
+        return f"{value}~{fence}" if fence else value
 
-    def _open(self, value: str) -> str | None:
+    def _open(self, value: str) -> tuple[str, int] | None:
+        value, _, fence = value.partition("~")
         id, _, mark = value.partition(".")
-        if not _ID.match(id):
+        if not _ID.match(id) or not _FENCE.match(fence):
             return None
-        if not self._keys:
-            return None if mark else id
-        for key in self._keys:
-            if hmac.compare_digest(_mark(key, id).encode(), mark.encode("utf8", "replace")):
-                return id
-        return None
+        if self._keys:
+            given = mark.encode("utf8", "replace")
+            if not any(hmac.compare_digest(_mark(key, id).encode(), given) for key in self._keys):
+                return None
+        elif mark:
+            return None
+        return id, int(fence or 0)
 
 
 def _mark(key: bytes, id: str) -> str:
@@ -80,6 +86,8 @@ class CookieRule:
     ) -> None:
         self.key = key
         self.secure = secure
+        #: Whether the cookie has an end of its own, which must move on with the session's.
+        self.slides = expires is not True
         self._expires = expires
         self._tail = f"; Path={path}"
         if domain:
@@ -88,11 +96,6 @@ class CookieRule:
             self._tail += "; HttpOnly"
         if samesite:
             self._tail += f"; SameSite={samesite}"
-
-    @property
-    def slides(self) -> bool:
-        """Whether the cookie has an end of its own, which must move on with the session's."""
-        return self._expires is not True
 
     def header(self, value: str, scheme: str) -> str:
         """The Set-Cookie header that sets `value`."""

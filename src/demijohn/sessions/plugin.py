@@ -15,25 +15,26 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import bottle
 
 from demijohn import lifetime
-from demijohn.errors import StoreUnavailableError
+from demijohn.errors import SessionLockedError, StoreUnavailableError
 from demijohn.sessions.options import Options
-from demijohn.sessions.stores import Store, open_store
+from demijohn.sessions.request import LOCKED, NOT_KEPT, RequestSession, refusal
+from demijohn.sessions.stores import Store, judge, open_store
+from demijohn.sessions.stores.base import Listing
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from demijohn.sessions.session import Session
+    from demijohn.sessions.users import Visit
 
 #: Where Beaker's users look for the session.
 KEY = "beaker.session"
-
-NOT_KEPT = "Your session could not be kept, because its store is not answering. Please try again in a moment."
 
 
 class Sessions:
@@ -59,6 +60,9 @@ class Sessions:
         self.keyword = keyword
         self._store = store if not callable(store) else None
         self._make_store = store if callable(store) else None
+        if store is None:
+            told = self.options
+            judge(told.type or "memory", told.url, told.secrets, told.memcached_url)
         self._opening = threading.Lock()
         self._session_class: type[Session] | None = None
 
@@ -74,7 +78,15 @@ class Sessions:
     def _open_store(self) -> Store:
         if self._make_store is not None:
             return self._make_store()
-        return open_store(self.options.type or "memory", self.options.url)
+        options = self.options
+        store: Store = open_store(
+            options.type or "memory",
+            options.url,
+            secrets=options.secrets,
+            cookie_name=options.cookie.key,
+            memcached_url=options.memcached_url,
+        )
+        return store
 
     def setup(self, app: Any) -> None:
         def place(environ: dict[str, Any]) -> None:
@@ -90,7 +102,12 @@ class Sessions:
 
         def with_session(*args: Any, **kwargs: Any) -> Any:
             kwargs[keyword] = self.open(request.environ)
-            return callback(*args, **kwargs)
+            try:
+                return callback(*args, **kwargs)
+            except StoreUnavailableError as error:
+                raise refusal(NOT_KEPT, error) from error
+            except SessionLockedError as error:
+                raise refusal(LOCKED, error) from error
 
         return with_session
 
@@ -104,10 +121,34 @@ class Sessions:
     def load(self, header: str) -> Session:
         """Read the session that a Cookie header names."""
         if self._session_class is None:
-            from demijohn.sessions.session import Session
-
-            self._session_class = Session
+            self._session_class = session_class(self.store)
         return self._session_class(header, self._store or self.store, self.options)
+
+    # All the sessions of one user
+
+    @property
+    def can_list(self) -> bool:
+        """Whether the store can find all the sessions of a user, for `of` and `end_all`."""
+        return isinstance(self.store, Listing)
+
+    def of(self, user: int | str) -> list[Visit]:
+        """The sessions in which `user`, the key that `session.login` was given, is signed in. The newest first.
+
+        :raises StoreCannotError: the store cannot list.
+        """
+        from demijohn.sessions import users
+
+        return users.visits(self.store, user, self.options.timeout)
+
+    def end_all(self, user: int | str, keep: str | None = None) -> int:
+        """Sign `user` out everywhere. Returns how many sessions there were.
+
+        :param keep: the id of a session that stays: `session.id` for the one of this request.
+        :raises StoreCannotError: the store cannot list.
+        """
+        from demijohn.sessions import users
+
+        return users.end_all(self.store, user, keep)
 
     def close(self) -> None:
         """Close the store's connections at rest."""
@@ -115,118 +156,15 @@ class Sessions:
             self._store.close()
 
 
-class RequestSession:
-    """The session of one request, not read from its store before it is used. Behaves as `Session`, and settles it."""
+def session_class(store: Any) -> type[Session]:
+    """The class of the sessions that this store keeps."""
+    if store.name == "cookie":
+        from demijohn.sessions.carried import CarriedSession
 
-    __slots__ = ("_header", "_loaded", "_participants", "_scheme", "_sessions")
-    order = 10  # after the database: a session must not remember what the database refused
+        return CarriedSession
+    from demijohn.sessions.session import Session
 
-    def __init__(self, environ: dict[str, Any], sessions: Sessions) -> None:
-        # Not the environ, which holds this: a circle keeps a whole request in memory until the collector comes by.
-        self._header: str = environ.get("HTTP_COOKIE", "")
-        self._scheme: str = environ.get("wsgi.url_scheme", "")
-        self._participants: list[lifetime.Participant] | None = environ.get(lifetime.KEY)
-        self._sessions = sessions
-        self._loaded: Session | None = None
-
-    def _read(self) -> Session:
-        session = self._loaded
-        if session is None:
-            session = self._loaded = self._sessions.load(self._header)
-            if self._participants is not None:  # else SessionMiddleware settles it
-                lifetime.join(self._participants, self)
-        return session
-
-    def _session(self) -> Session:
-        """The session, to be looked over for changes at the end of the request."""
-        session = self._read()
-        session.lent = True
-        return session
-
-    def accessed(self) -> bool:
-        """Whether the session has been used in this request."""
-        return self._loaded is not None
-
-    def known(self) -> bool:
-        """Whether the visitor has sent a session's cookie. Reads nothing."""
-        return self._loaded is not None or self._sessions.options.cookie.key in self._header
-
-    def save(self) -> None:
-        """Have the session written at the end of the request, even if `session.auto` is off."""
-        self._session()._must_save = True
-
-    def persist(self) -> None:
-        """Write the session now."""
-        self._session().save()
-
-    def dirty(self) -> bool:
-        """Whether there is something to write."""
-        return self._loaded is not None and self._loaded.changed
-
-    def prepare(self, status: int) -> None:
-        session = self._loaded
-        if session is not None and session.lent:
-            _or_refuse(session.check)
-
-    def settle(self, status: int, headers: lifetime.Headers | None) -> None:
-        session = self._loaded
-        if session is not None and status < 500:  # as Django has it: what a failed request did is not remembered
-            _or_refuse(lambda: session.settle(self._scheme, headers))
-
-    def close(self) -> None:
-        """Nothing is held between the read and the write."""
-
-    # The rest is the session's.
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._session(), name)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """The value of `key`, or `default`."""
-        session = self._read()
-        value = session.get(key, default)
-        if type(value) in _CHANGEABLE:
-            session.lent = True
-        return value
-
-    def __getitem__(self, key: str) -> Any:
-        session = self._read()
-        value = session[key]
-        if type(value) in _CHANGEABLE:
-            session.lent = True
-        return value
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        self._session()[key] = value
-
-    def __delitem__(self, key: str) -> None:
-        del self._session()[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._read()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._read())
-
-    def __len__(self) -> int:
-        return len(self._read())
-
-    def __bool__(self) -> bool:
-        return True
-
-    def __repr__(self) -> str:
-        return f"<session, {'not read yet' if self._loaded is None else self._loaded!r}>"
-
-
-#: What a value from JSON can be that may be changed in place.
-_CHANGEABLE = (list, dict)
-
-
-def _or_refuse(step: Callable[[], None]) -> None:
-    try:
-        step()
-    except StoreUnavailableError as error:
-        raise bottle.HTTPError(503, NOT_KEPT, error, retry_after="2") from error
+    return Session
 
 
 class SessionMiddleware:
