@@ -14,6 +14,7 @@ COMMANDS = {
     "run": "serve the site on this machine, and again after each change",
     "config": "print every setting and where its value comes from",
     "db": "make the tables",
+    "sessions": "clean, count, show and end the visitors' sessions",
 }
 
 
