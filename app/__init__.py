@@ -1,10 +1,11 @@
-"""A guestbook: sign up, sign in, write, read, search, page, sign out."""
+"""A guestbook: sign up, sign in, write, read, search, page, sign out, here or everywhere."""
 
 from __future__ import annotations
 
 import os
 import re
 import unicodedata
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
 
@@ -13,17 +14,16 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from demijohn import FormsDict, HTTPError, Site, redirect, request, response
-from demijohn.errors import PasswordError
+from demijohn.errors import PasswordError, StoreCannotError
 from demijohn.security import check_password, hash_password
 
 site = Site(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 Model: Any = site.db.Model
 
-PER_PAGE = 10  # entries
-NAME, TEXT, QUERY, PASSWORD = 40, 2000, 100, 8  # characters; of a password at least
-
+PER_PAGE, NAME, TEXT, QUERY, PASSWORD = 10, 40, 2000, 100, 8  # entries; characters, of a password at least
 CONTROLS = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 OWN_PATH = re.compile(r"/(?!/)[!-\[\]-~]*")  # a browser takes "//host" and "/\host" for another site
+BROWSERS, SYSTEMS = ("Edge", "Firefox", "Chrome", "Safari"), ("Windows", "Android", "iPhone", "iPad", "Mac", "Linux")
 EXACT = {"mysql_collate": "utf8mb4_bin"}  # MariaDB usually takes "é" for "e", and any emoji for any other
 
 
@@ -35,7 +35,6 @@ def now() -> datetime:
 class User(Model):
     __tablename__ = "users"
     __table_args__ = EXACT
-
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(NAME))
     key: Mapped[str] = mapped_column(String(3 * NAME), unique=True)  # of the name: "Anna" and "ANNA" are one person
@@ -46,7 +45,6 @@ class User(Model):
 class Entry(Model):
     __tablename__ = "entries"
     __table_args__ = EXACT
-
     id: Mapped[int] = mapped_column(primary_key=True)
     author_id: Mapped[int] = mapped_column(ForeignKey(User.id))
     author: Mapped[User] = relationship(lazy="joined", innerjoin=True)
@@ -55,14 +53,27 @@ class Entry(Model):
 
 
 @site.get("/", name="entries")
-def entries(db: Session, session: Any) -> str:
-    return show_entries(db, session)
+def entries(db: Session, session: Any, **draft: str) -> str:
+    """The page of entries that the address asks for, with the form to write; or a draft, and what is wrong with it."""
+    q, page = typed(request.query, "q").strip(), typed(request.query, "page") or "1"
+    if len(q) > QUERY or CONTROLS.search(q):
+        raise HTTPError(400, f"Please search for something shorter, or typed by hand: at most {QUERY} characters.")
+    if not re.fullmatch("[1-9][0-9]*", page):
+        raise HTTPError(400, "The address asks for a page that is not a number. Pages are counted 1, 2, 3.")
+    number = int(page[:9])
+    query = select(Entry).order_by(Entry.id.desc()).offset((number - 1) * PER_PAGE).limit(PER_PAGE + 1)
+    if q:
+        query = query.where(Entry.text.icontains(q, autoescape=True))
+    found = db.scalars(query).all()
+    if not found and number > 1:
+        raise HTTPError(404, "The book does not go on that far.")
+    user, shown, more = signed_in(db, session), found[:PER_PAGE], len(found) > PER_PAGE
+    return site.render("index", user=user, entries=shown, q=q, page=number, more=more, at=address, most=TEXT, **draft)
 
 
 @site.post("/", name="write")
 def write(db: Session, session: Any) -> str:
-    user = signed_in(db, session)
-    text = typed(request.forms, "text").strip()
+    user, text = signed_in(db, session), typed(request.forms, "text").strip()
     if user is None:
         error = "You are not signed in any more. Keep a copy of your text, sign in, and add it again."
     elif not text:
@@ -76,7 +87,7 @@ def write(db: Session, session: Any) -> str:
         session.flash("Thank you, your entry is in the book.")
         redirect(site.get_url("entries"))
     response.status = 400 if user else 403
-    return show_entries(db, session, text=text, error=error)
+    return entries(db, session, text=text, error=error)
 
 
 @site.post("/entries/<id:re:[1-9][0-9]{0,8}>/delete", name="delete")
@@ -126,9 +137,8 @@ def sign_up(db: Session, session: Any) -> str:
 
 @site.post("/sign-in")
 def sign_in(db: Session, session: Any) -> str:
-    name, user = typed_name(), None
-    if name.isprintable():
-        user = db.scalar(select(User).where(User.key == name.casefold()))
+    name = typed_name()
+    user = db.scalar(select(User).where(User.key == name.casefold())) if name.isprintable() else None
     db.commit()  # a password takes 0.3 s to check; others can write meanwhile
     if check_password(typed(request.forms, "password"), user.password if user else None) and user:
         enter(session, user, f"Good to see you again, {user.name}.")
@@ -139,38 +149,21 @@ def sign_in(db: Session, session: Any) -> str:
 
 @site.post("/sign-out", name="sign-out")
 def sign_out(session: Any) -> None:
-    session.invalidate()
-    session.flash("You are signed out. Come back soon.")
+    everywhere = "everywhere" in request.forms
+    if everywhere and session.user is not None:
+        site.sessions.end_all(session.user)
+    session.logout()
+    session.flash("You are signed out everywhere." if everywhere else "You are signed out. Come back soon.")
     redirect(site.get_url("entries"))
 
 
-def show_entries(db: Session, session: Any, text: str = "", error: str = "") -> str:
-    """The page of entries that the address asks for, with the form to write, or to correct, an entry."""
-    q, page = typed(request.query, "q").strip(), typed(request.query, "page") or "1"
-    if len(q) > QUERY or CONTROLS.search(q):
-        raise HTTPError(400, f"Please search for something shorter, or typed by hand: at most {QUERY} characters.")
-    if not re.fullmatch("[1-9][0-9]*", page):
-        raise HTTPError(400, "The address asks for a page that is not a number. Pages are counted 1, 2, 3.")
-    number = int(page[:9])
-    query = select(Entry).order_by(Entry.id.desc()).offset((number - 1) * PER_PAGE).limit(PER_PAGE + 1)
-    if q:
-        query = query.where(Entry.text.icontains(q, autoescape=True))
-    found = db.scalars(query).all()
-    if not found and number > 1:
-        raise HTTPError(404, "The book does not go on that far.")
-    return site.render(
-        "index",
-        user=signed_in(db, session),
-        entries=found[:PER_PAGE],
-        q=q,
-        page=number,
-        here=address(q, number),
-        newer=address(q, number - 1) if number > 1 else None,
-        older=address(q, number + 1) if len(found) > PER_PAGE else None,
-        text=text,
-        error=error,
-        longest=TEXT,
-    )
+@site.get("/account", name="account")
+def show_account(db: Session, session: Any) -> str:
+    user = signed_in(db, session) or redirect(site.get_url("sign-in", next=request.path))
+    visits = None
+    with suppress(StoreCannotError):  # memcached alone, for one, cannot find the sessions of a user
+        visits = [(one, datetime.fromtimestamp(one.last_accessed, timezone.utc)) for one in site.sessions.of(user.id)]
+    return site.render("account", user=user, visits=visits, own=session.id)
 
 
 def address(q: str, page: int) -> str:
@@ -181,15 +174,22 @@ def address(q: str, page: int) -> str:
 
 def signed_in(db: Session, session: Any) -> User | None:
     """Who is signed in, or None."""
-    return db.get(User, session["user"]) if "user" in session else None
+    return None if session.user is None else db.get(User, session.user)
 
 
 def enter(session: Any, user: User, welcome: str) -> None:
     """Sign `user` in, and go on to where they came from."""
-    session.regenerate_id()  # an id that somebody planted in this browser before is worth nothing
-    session["user"] = user.id
+    session.login(user.id)
+    session["browser"], session["since"] = browser(), f"{now().day} {now():%B %Y}"
     session.flash(welcome)
     redirect(next_path(request.forms))
+
+
+def browser() -> str:
+    """Which browser the visitor has, as far as it says, in words of ours only: "Firefox on Linux"."""
+    agent = request.environ.get("HTTP_USER_AGENT", "").replace("Edg/", "Edge/")
+    found = [next(filter(agent.count, names), "") for names in (BROWSERS, SYSTEMS)]
+    return " on ".join(filter(None, found)) or "A browser"
 
 
 def next_path(fields: FormsDict) -> str:

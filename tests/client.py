@@ -76,7 +76,7 @@ class Client:
     def keep(self, headers: Iterable[tuple[str, str]]) -> None:
         for name, value in headers:
             if name.lower() == "set-cookie":
-                key, _, rest = value.partition("=")
+                key, _, rest = value.strip().partition("=")
                 if "Max-Age=0" in value:
                     self.cookies.pop(key, None)
                 else:

@@ -33,10 +33,12 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 
 
 class Visitor:
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, agent: str = "Python") -> None:
+        """:param agent: what the browser says it is."""
         self.address = address
         self.cookies = http.cookiejar.CookieJar()
         self._opener = urllib.request.build_opener(_Stay, urllib.request.HTTPCookieProcessor(self.cookies))
+        self._opener.addheaders = [("User-Agent", agent)]
 
     def get(self, path: str) -> Answer:
         return self._open(urllib.request.Request(self.address + path))  # noqa: S310

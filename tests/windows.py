@@ -1,0 +1,100 @@
+"""The guestbook, served, and windows of Chromium on it: fixtures of the tests that look at its pages."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
+
+from tests.chromium import chromium
+from tests.readonly import readonly
+from tests.sites import EMBEDDED, ROOT, clean_environment, running
+from tests.visitor import PASSWORD
+
+GUNICORN = [sys.executable, "-m", "gunicorn", "--workers=2", "--config", str(ROOT / "gunicorn.conf.py"), "main:app"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The guestbook on nothing but Python: `demijohn run` and an SQLite file."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('guestbook') / 'test.sqlite'}"
+    with running(EMBEDDED, {"DATABASE_URL": url}) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def travelling(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The guestbook as a host has it: two gunicorn workers, MariaDB, memcached, and nothing that can be written."""
+    mariadb, memcached = request.getfixturevalue("the_mariadb"), request.getfixturevalue("the_memcached")
+    mariadb.start()
+    memcached.start()
+    settings = {
+        "DATABASE_URL": mariadb.create("browser"),
+        "MEMCACHED_URL": memcached.address,
+        "SECRET_KEY": "of-this-test-alone-and-long-enough",
+    }
+    make_tables(settings)
+    with running(readonly(GUNICORN), settings) as address:
+        yield address
+
+
+def make_tables(settings: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "demijohn", "db", "create"]
+    subprocess.run(command, cwd=ROOT, env=clean_environment(**settings), check=True, capture_output=True)
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Open]:
+    """Opens a page in a window of its own. In the end no page may have complained or asked another site for a thing."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def failed(request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # by going on to the next page
+            complaints.append(f"failed: {request.url}")
+
+    def open_page(address: str, width: int = 1280, *, refusals: bool = False, **options: object) -> Page:
+        """:param refusals: pages with a status of 400 and above are expected, of which the console speaks."""
+        context = browser.new_context(base_url=address, viewport={"width": width, "height": 800}, **options)  # type: ignore[arg-type]
+        context.set_default_timeout(20_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda m: complaints.append(m.text) if not refusals or "status of 4" not in m.text else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("requestfailed", failed)
+        host = urlsplit(address).netloc
+        page.on("request", lambda r: complaints.append(f"asked: {r.url}") if urlsplit(r.url).netloc != host else None)
+        page.goto("/")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def sign_up(page: Page, name: str) -> None:
+    page.get_by_role("navigation", name="Your account").get_by_role("link", name="Sign up").click()
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign up").click()
+    expect(page.get_by_role("status")).to_have_text(f"Welcome, {name}.")
+
+
+def write(page: Page, text: str) -> None:
+    page.get_by_label("Your entry").fill(text)
+    page.get_by_role("button", name="Add to the guestbook").click()
+    expect(page.get_by_role("status")).to_have_text("Thank you, your entry is in the book.")
