@@ -11,12 +11,12 @@ import sys
 import time
 from typing import Any
 
-from benchmarks import measures
+from benchmarks import measures, sessions
 from benchmarks.contestants import CONTESTANTS, HERE, Worker, install_flask
 from benchmarks.report import tables
 from benchmarks.services import running
 
-MEASURES = ("cpu", "trips", "cold", "memory")
+MEASURES = ("cpu", "sessions", "trips", "cold", "memory")
 
 
 def main() -> int:
@@ -55,6 +55,8 @@ def main() -> int:
             match name:
                 case "cpu":
                     results[name] = measures.cpu(contestants, services, arguments.rounds, arguments.seconds)
+                case "sessions":
+                    results[name] = sessions.measure(services, arguments.rounds, arguments.seconds)
                 case "trips":
                     results[name] = measures.trips(contestants, services)
                 case "cold":

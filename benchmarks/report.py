@@ -14,6 +14,8 @@ def tables(results: Results) -> str:
     parts = [_versions(results)]
     if "cpu" in results:
         parts += [_cpu(results, "cpu", "CPU"), _cpu(results, "wall", "Clock")]
+    if "sessions" in results:
+        parts += [_sessions(results, "cpu", "CPU"), _sessions(results, "wall", "clock"), _session_trips(results)]
     if "trips" in results:
         parts.append(_trips(results))
     if "cold" in results:
@@ -51,6 +53,30 @@ def _cpu(results: Results, clock: str, name: str) -> str:
         if glue and who != "glue":
             rows.append(["  to glue", *(f"{ratio(of[w][clock], glue[w][clock]):.2f}" for w in WORKLOADS)])
     return _table(f"{name}, microseconds a request (medians)", WORKLOADS, rows)
+
+
+def _sessions(results: Results, clock: str, name: str) -> str:
+    found = results["sessions"][clock]
+    hand, none = found["by hand"], found["no sessions"]["untouched"]
+    rows = []
+    for who, of in found.items():
+        rows.append([who, *(f"{median(of[w]):.1f}" if w in of else "" for w in _SESSIONS)])
+        if len(of) > 1:
+            ratios = [ratio(of[w], none if w == "untouched" else hand[w]) for w in _SESSIONS]
+            rows.append(["  to the first that can", *(f"{each:.2f}" for each in ratios)])
+    return _table(f"Sessions alone, {name}, microseconds a request (medians)", _SESSIONS, rows)
+
+
+_SESSIONS = ("untouched", "read", "write")
+
+
+def _session_trips(results: Results) -> str:
+    lines = [
+        f"  {who}, {what}: " + (", ".join(f"{word} {times:g}" for word, times in said.items()) or "nothing")
+        for who, of in results["sessions"]["trips"].items()
+        for what, said in of.items()
+    ]
+    return "\n".join(["Sessions alone, what the servers were asked, times a request", *lines])
 
 
 def _trips(results: Results) -> str:

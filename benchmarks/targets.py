@@ -35,6 +35,14 @@ def _trips(workload: str, server: str) -> Callable[[Results], float]:
     return lambda results: float(results["trips"]["demijohn"][workload][server])
 
 
+def _session(workload: str, than: str = "by hand", ours: str = "memcached") -> Callable[[Results], float]:
+    return lambda results: ratio(*(results["sessions"]["cpu"][name][workload] for name in (ours, than)))
+
+
+def _session_trips(store: str, workload: str) -> Callable[[Results], float]:
+    return lambda results: float(sum(results["sessions"]["trips"][store][workload].values()))
+
+
 def _memory(results: Results) -> float:
     return float(median(results["memory"]["demijohn"]) - median(results["memory"]["glue"]))
 
@@ -46,6 +54,15 @@ TARGETS = (
     Target("CPU of a page, of glue's", 0.80, _cpu("page")),
     Target("CPU of plaintext, of glue's", 1.10, _cpu("plaintext")),
     Target("CPU of session-read, of glue's", 1.20, _cpu("session-read")),
+    Target("CPU of an untouched session, of none at all", 1.03, _session("untouched", "no sessions")),
+    Target("CPU of a session's read on memcached, of one by hand", 1.15, _session("read")),
+    Target("CPU of a session's write on memcached, of one by hand", 1.25, _session("write")),
+    Target("round trips of a session's read on memcached", 1, _session_trips("memcached", "read")),
+    Target("round trips of a session's write on memcached", 2, _session_trips("memcached", "write")),
+    Target("round trips of a session's login on memcached", 3, _session_trips("memcached", "login")),
+    Target("round trips of a session's read on cached-sql", 1, _session_trips("cached-sql", "read")),
+    Target("round trips of a session's write on cached-sql", 3, _session_trips("cached-sql", "write")),
+    Target("round trips of a session's login on cached-sql", 5, _session_trips("cached-sql", "login")),
     Target("cold start without models, of the Flask stack's, CPU", 0.25, _cold(*_PLAIN, "cpu")),
     Target("cold start without models, of the Flask stack's, clock", 0.25, _cold(*_PLAIN, "wall")),
     Target("cold start with models, of glue's, CPU", 1.00, _cold(*_ACCOUNT, "cpu")),
