@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
 
@@ -14,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from demijohn import FormsDict, HTTPError, Site, redirect, request, response
-from demijohn.errors import PasswordError, StoreCannotError
+from demijohn.errors import PasswordError
 from demijohn.security import check_password, hash_password
 
 site = Site(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -149,7 +148,7 @@ def sign_in(db: Session, session: Any) -> str:
 
 @site.post("/sign-out", name="sign-out")
 def sign_out(session: Any) -> None:
-    everywhere = "everywhere" in request.forms
+    everywhere = "everywhere" in request.forms and site.sessions.can_list
     if everywhere and session.user is not None:
         site.sessions.end_all(session.user)
     session.logout()
@@ -160,10 +159,14 @@ def sign_out(session: Any) -> None:
 @site.get("/account", name="account")
 def show_account(db: Session, session: Any) -> str:
     user = signed_in(db, session) or redirect(site.get_url("sign-in", next=request.path))
-    visits = None
-    with suppress(StoreCannotError):  # memcached alone, for one, cannot find the sessions of a user
-        visits = [(one, datetime.fromtimestamp(one.last_accessed, timezone.utc)) for one in site.sessions.of(user.id)]
-    return site.render("account", user=user, visits=visits, own=session.id)
+    can = site.sessions.can_list  # memcached alone, for one, cannot find the sessions of a user
+    return site.render("account", user=user, visits=site.sessions.of(user.id) if can else None, own=session.id, day=day)
+
+
+def day(seconds: float) -> str:
+    """The day of a moment, in UTC."""
+    date = datetime.fromtimestamp(seconds, timezone.utc)
+    return f"{date.day} {date:%B %Y}"
 
 
 def address(q: str, page: int) -> str:
@@ -180,7 +183,7 @@ def signed_in(db: Session, session: Any) -> User | None:
 def enter(session: Any, user: User, welcome: str) -> None:
     """Sign `user` in, and go on to where they came from."""
     session.login(user.id)
-    session["browser"], session["since"] = browser(), f"{now().day} {now():%B %Y}"
+    session["browser"] = browser()
     session.flash(welcome)
     redirect(next_path(request.forms))
 

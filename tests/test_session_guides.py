@@ -13,7 +13,7 @@ import pytest
 import demijohn.sessions.beaker
 from demijohn import Site, redirect
 from demijohn.errors import SessionOptionError, StoreCannotError
-from demijohn.sessions import NAMES, SessionMiddleware, Sessions
+from demijohn.sessions import NAMES, SessionMiddleware, Sessions, create_table
 from demijohn.sessions.options import Options
 from tests.client import Client
 from tests.services import Memcached
@@ -44,6 +44,8 @@ def app(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
 def build(memcached: Memcached, sqlite_url: str) -> Iterator[Callable[[str], Any]]:
     """Runs a block of the guide that makes an `application`, on the servers of the tests."""
     made: list[Any] = []
+
+    create_table(sqlite_url)
 
     def build(code: str, **names: Any) -> Any:
         code = code.replace("127.0.0.1:11211", memcached.address)

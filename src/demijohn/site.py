@@ -112,7 +112,7 @@ class Site(bottle.Bottle):
     def create_tables(self) -> list[str]:
         """Make the tables that are missing: the models', and the parts' own. Returns their names."""
         if self.session_type in ("sql", "cached-sql"):
-            _ = self.sessions.store  # declares its table
+            self.sessions.create_table()  # a database of its own; else the store has declared its table
         return self.db.create_all()
 
     @property

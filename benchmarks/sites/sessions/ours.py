@@ -8,10 +8,13 @@ from typing import Any
 
 import bottle
 
-from demijohn.sessions import Sessions
+from demijohn.sessions import Sessions, create_table
 
 MEMCACHED = os.environ["MEMCACHED_URL"].rpartition("/")[2]
 DATABASE = os.environ["DATABASE_URL"]
+
+
+create_table(DATABASE)
 
 
 def make(**options: Any) -> bottle.Bottle:

@@ -7,3 +7,4 @@ from demijohn.sessions.plugin import Sessions as Sessions
 from demijohn.sessions.request import RequestSession as RequestSession
 from demijohn.sessions.stores import NAMES as NAMES
 from demijohn.sessions.stores import SPELLINGS as SPELLINGS
+from demijohn.sessions.stores import create_table as create_table

@@ -150,6 +150,11 @@ class Sessions:
 
         return users.end_all(self.store, user, keep)
 
+    def create_table(self) -> None:
+        """Make the table of a store that has one, if it is missing: when the site is put up, never in a request."""
+        if hasattr(self.store, "create_table"):
+            self.store.create_table()
+
     def close(self) -> None:
         """Close the store's connections at rest."""
         if self._store is not None:

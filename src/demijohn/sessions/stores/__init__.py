@@ -95,6 +95,19 @@ def open_store(
     return SqlStore.at(url, **options)
 
 
+def create_table(url: str) -> None:
+    """Make the table that `sql` and `cached-sql` keep sessions in, if it is missing. For sites without a `Site`: when
+    they are put up, and not in a request.
+
+    :param url: the database's URL.
+    """
+    from demijohn.sessions.stores.sql import SqlStore
+
+    store = SqlStore.at(url)
+    store.create_table()
+    store.close()
+
+
 _WHAT = {
     "sql": "database is, such as 'sqlite:///site.sqlite'",
     "cached-sql": "database is, such as 'sqlite:///site.sqlite'",

@@ -5,10 +5,12 @@ not answer, all goes on without it.
 
 What must never happen is that memcached hands out what the table has left behind: a session that was signed out, a
 count that has been raised since. So
-- an entry carries its row's version, and is only ever replaced by a newer one (`_put`);
-- in place of a deleted session lies a mark, so that a slow reader who has still seen its row cannot put it back: that
-  is done by `add`, which then fails. memcached is told of it even if it failed a moment ago: to another process it may
-  be answering already;
+- an entry carries its row's version, and is only ever replaced by a newer one;
+- what was found in the table is put where something has lain since before the table was asked, by `cas`, and never
+  where there is nothing: a slow request would bring back what has been changed, or deleted, and then evicted meanwhile.
+  So a reader who finds nothing first lays down a mark, and a writer who finds a mark lays down a new one;
+- in place of a deleted session lies a mark that stays. memcached is told of it even if it failed a moment ago: to
+  another process it may be answering already;
 - a write that memcached could not be told of gives its record a fence, which travels in the visitor's cookie: a copy
   older than that is passed over, by every process, until memcached has a newer one;
 - what memcached could not be told it is told when it answers again, before it is asked anything else (`_debts`);
@@ -18,7 +20,7 @@ count that has been raised since. So
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -33,7 +35,7 @@ BELIEVED = 300
 #: Seconds that the mark of a deleted session lies: longer than any request that may still have read its row.
 _MARKED = 120
 _DELETED = b"-"
-#: In place of an entry that has become older than its row: look there.
+#: In place of an entry that there is not, or that has become older than its row: look there.
 _LOOK = b"?"
 #: Debts above which those that are too old to matter are looked for.
 _MANY = 10_000
@@ -61,35 +63,41 @@ class CachedSqlStore:
         """A store with an engine and a pool of its own, for use without a `Site`."""
         return cls(SqlStore.at(url), open_client(memcached_url, **options))
 
+    def create_table(self) -> None:
+        """Make the table, if it is missing."""
+        self._sql.create_table()
+
     @property
     def owes(self) -> int:
         """How many sessions memcached could not be told of yet."""
         return len(self._debts)
 
     def read(self, id: str, fence: int = 0) -> Record | None:
+        key = _key(id)
         try:
             if self._debts:
                 self._pay()
-            value, cas = self._cache.gets(_key(id))
+            value, cas = self._cache.gets(key)
+            if value is None:
+                self._cache.add(key, _LOOK, _MARKED)
+                value, cas = self._cache.gets(key)
         except MemcachedDownError:
             return self._read(id)
+        if value == _DELETED:
+            return None
         if value is not None:
-            if value == _DELETED:
-                return None
             record = _parse(value, cas)
             if record is not None and record.token.version >= fence and record.ends > time.time():
                 return record
         record = self._read(id)
-        if record is not None and value is None:
+        if record is not None and value is not None:
             with suppress(MemcachedDownError):
-                self._cache.add(_key(id), _entry(record), BELIEVED)
-        elif record is not None:
-            self._put(id, record._replace(token=record.token._replace(cas=cas)))
+                self._cache.cas(key, _entry(record), cas, BELIEVED)
         return record
 
     def add(self, id: str, payload: bytes, ttl: int, user: str | None = None) -> Record | None:
         record = self._sql.add(id, payload, ttl, user)
-        return None if record is None else self._put(id, _with_token(record))
+        return None if record is None else self._put(id, _with_token(record), is_new=True)
 
     def replace(self, id: str, payload: bytes, token: Any, ttl: int, user: str | None = None) -> Record | None:
         record = self._sql.replace(id, payload, token.version, ttl, user)
@@ -142,32 +150,34 @@ class CachedSqlStore:
         record = self._sql.read(id)
         return None if record is None else _with_token(record)
 
-    def _put(self, id: str, record: Record) -> Record:
-        """Have memcached know of `record`, unless it knows of a newer one. Returns the record, with a fence if
-        memcached could not be told."""
-        key, entry = _key(id), _entry(record)
+    def _put(self, id: str, record: Record, is_new: bool = False) -> Record:
+        """Have memcached know of `record`, which has been written, unless it knows of a newer one. Returns the record,
+        with a fence if memcached could not be told."""
+        key, cas = _key(id), record.token.cas
         try:
             if self._debts:
                 self._pay()
-            cas = record.token.cas
-            if cas is not None and self._cache.cas(key, entry, cas, BELIEVED):
-                return record._replace(token=_Token(record.token.version, None))
-            if cas is None and self._cache.add(key, entry, BELIEVED):
-                return record
-            self._put_unless(key, entry, BELIEVED, lambda there: there is not None and _age(there) >= _age(record))
+            if is_new:  # nobody else knows of it yet
+                self._cache.add(key, _entry(record), BELIEVED)
+            elif cas is None or not self._cache.cas(key, _entry(record), cas, BELIEVED):
+                self._outdate(key, record)
         except MemcachedDownError:
             self._owe(id, _LOOK)
             return record._replace(fence=record.token.version)
         return record._replace(token=_Token(record.token.version, None))
 
-    def _put_unless(self, key: bytes, value: bytes, ttl: int, stands: Callable[[Record | None], bool]) -> None:
-        """Put `value` in place of whatever is there, unless that `stands` or is the mark of a deleted session."""
-        for _ in range(20):
-            there, cas = self._cache.gets(key)
-            if there is None:
-                if self._cache.add(key, value, ttl):
+    def _outdate(self, key: bytes, record: Record | None) -> None:
+        """Leave nothing in memcached that is older than `record`, or, where that is None, than the table."""
+        while True:
+            value, cas = self._cache.gets(key)
+            if value is None or value == _DELETED:
+                return
+            there, new = _parse(value, cas), _LOOK
+            if there is not None and record is not None:
+                if _age(there) >= _age(record):
                     return
-            elif there == _DELETED or stands(_parse(there, cas)) or self._cache.cas(key, value, cas, ttl):
+                new = _entry(record)
+            if self._cache.cas(key, new, cas, BELIEVED):
                 return
 
     def _mark(self, id: str) -> None:
@@ -198,7 +208,7 @@ class CachedSqlStore:
             elif mark == _DELETED:
                 self._cache.set(_key(id), mark, _MARKED)
             else:
-                self._put_unless(_key(id), mark, _MARKED, lambda there: False)
+                self._outdate(_key(id), None)
             if self._debts.get(id) is debt:
                 self._debts.pop(id, None)
 

@@ -15,6 +15,7 @@ from demijohn.errors import StoreUnavailableError
 from demijohn.sessions.stores.base import Listed, Record
 
 TABLE = "demijohn_sessions"
+_MAKE_IT = "demijohn db create; outside of a Site, demijohn.sessions.create_table(url)"
 #: Ids in one statement.
 _BATCH = 500
 #: Runs one statement by itself, committed at once; returns the rows and the count of rows that were changed.
@@ -84,29 +85,11 @@ class SqlStore:
 
     @classmethod
     def at(cls, url: str) -> SqlStore:
-        """A store with an engine of its own, for use without a `Site`. Its table is made here, if it is missing."""
-        # In autocommit there is nothing to roll back when a connection is given back: one round trip less.
-        engine = sqlalchemy.create_engine(
-            url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, skip_autocommit_rollback=True
-        )
+        """A store with an engine of its own, for use without a `Site`. Its table is made by `create_table`."""
+        return _WithEngine(url)
 
-        def execute(statement: Any, parameters: Mapping[str, Any]) -> tuple[list[Any], int]:
-            try:
-                return run(statement, parameters)
-            except exc.DBAPIError as error:
-                if not error.connection_invalidated:
-                    raise
-                return run(statement, parameters)  # the server has hung up on a connection at rest: a fresh one
-
-        def run(statement: Any, parameters: Mapping[str, Any]) -> tuple[list[Any], int]:
-            with engine.connect() as connection:
-                result = connection.execute(statement, parameters)
-                return (list(result), 0) if result.returns_rows else ([], result.rowcount)
-
-        store = cls(execute)
-        store.close = engine.dispose  # type: ignore[method-assign]
-        store.table.create(engine, checkfirst=True)
-        return store
+    def create_table(self) -> None:
+        """Make the table, if it is missing. Here it is a table of the site's, which are made together."""
 
     def read(self, id: str, fence: int = 0) -> Record | None:
         rows, _ = self._execute(self._select, i=id, now=int(time.time()))
@@ -204,8 +187,36 @@ class SqlStore:
         except exc.SQLAlchemyError as error:
             cause = getattr(error, "orig", None) or error
             if TABLE in str(cause):
-                cause = RuntimeError(f"{cause}. If the table {TABLE} is missing, make it: demijohn db create")
+                cause = RuntimeError(f"{cause}. If the table {TABLE} is missing, make it: {_MAKE_IT}")
             raise StoreUnavailableError(self.name, cause) from error
+
+
+class _WithEngine(SqlStore):
+    def __init__(self, url: str) -> None:
+        # In autocommit there is nothing to roll back when a connection is given back: one round trip less.
+        self._engine = sqlalchemy.create_engine(
+            url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, skip_autocommit_rollback=True
+        )
+        super().__init__(self._insist)
+
+    def create_table(self) -> None:
+        self.table.create(self._engine, checkfirst=True)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _insist(self, statement: Any, parameters: Mapping[str, Any]) -> tuple[list[Any], int]:
+        try:
+            return self._once(statement, parameters)
+        except exc.DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            return self._once(statement, parameters)  # the server has hung up on a connection at rest
+
+    def _once(self, statement: Any, parameters: Mapping[str, Any]) -> tuple[list[Any], int]:
+        with self._engine.connect() as connection:
+            result = connection.execute(statement, parameters)
+            return (list(result), 0) if result.returns_rows else ([], result.rowcount)
 
 
 def _owner(user: str) -> str:
