@@ -8,34 +8,31 @@ from pathlib import Path
 
 import pytest
 
+from tests.lent import ServiceT, borrowed
 from tests.services import Database, MariaDB, Memcached, PostgreSQL, Redis
 
-pytest_plugins = ["tests.visits"]
+pytest_plugins = ["tests.places", "tests.visits", "tests.windows"]
 _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
 def the_mariadb() -> Iterator[MariaDB]:
-    with MariaDB() as server:
-        yield server
+    yield from _running(MariaDB)
 
 
 @pytest.fixture(scope="session")
 def the_postgresql() -> Iterator[PostgreSQL]:
-    with PostgreSQL() as server:
-        yield server
+    yield from _running(PostgreSQL)
 
 
 @pytest.fixture(scope="session")
 def the_memcached() -> Iterator[Memcached]:
-    with Memcached() as server:
-        yield server
+    yield from _running(Memcached)
 
 
 @pytest.fixture(scope="session")
 def the_redis() -> Iterator[Redis]:
-    with Redis() as server:
-        yield server
+    yield from _running(Redis)
 
 
 @pytest.fixture
@@ -91,6 +88,15 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """The url of a fresh, empty database: a test that asks for it runs once for each kind that Demijohn serves."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
+
+
+def _running(kind: type[ServiceT]) -> Iterator[ServiceT]:
+    server = borrowed(kind)
+    if server is not None:
+        yield server
+        return
+    with kind() as server:
+        yield server
 
 
 def _database(server: Database) -> Iterator[str]:

@@ -37,8 +37,8 @@ print(json.dumps(outcome))
 EVERYWHERE = ["/", "/tmp", "/var/tmp", "/dev", "/dev/shm", "/run", "/sys", str(Path.cwd()), str(Path.home())]  # noqa: S108
 
 
-def try_to_write(folders: list[str], **options: bool) -> dict[str, str]:
-    command = readonly([sys.executable, "-c", TRY_TO_WRITE, *folders], **options)
+def try_to_write(folders: list[str], *, writable_shm: bool = False) -> dict[str, str]:
+    command = readonly([sys.executable, "-c", TRY_TO_WRITE, *folders], writable_shm=writable_shm)
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     outcome: dict[str, str] = json.loads(result.stdout)

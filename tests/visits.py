@@ -17,7 +17,7 @@ from demijohn.database import Database
 from demijohn.memcached import Memcached
 from demijohn.sessions import Sessions, kept
 from demijohn.sessions.cookie import new_id
-from demijohn.sessions.stores import Record
+from demijohn.sessions.stores.base import Record
 from demijohn.sessions.stores.cached import CachedSqlStore
 from demijohn.sessions.stores.memcached import MemcachedStore
 from demijohn.sessions.stores.memory import MemoryStore
@@ -227,12 +227,6 @@ def visitor(visits: Visits) -> Visitor:
     visitor = visits.visitor()
     visitor.set(a="1")
     return visitor
-
-
-def data(visitor: Client) -> dict[str, Any]:
-    answer = visitor.get("/data")
-    assert answer.status == 200
-    return answer.json  # type: ignore[no-any-return]
 
 
 def elsewhere(call: Callable[[], T]) -> T:

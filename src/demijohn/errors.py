@@ -33,12 +33,14 @@ class DriverMissingError(DemijohnError):
 class StoreUnavailableError(DemijohnError):
     """A session store did not answer."""
 
-    def __init__(self, store: str, original_error: BaseException | None = None) -> None:
+    def __init__(self, store: str, original_error: BaseException | None = None, *, told: bool | None = None) -> None:
         super().__init__(f"The session store {store!r} is not answering: {original_error}")
         #: The store's name.
         self.store = store
         #: What its client raised.
         self.original_error = original_error
+        #: Whether the log has heard of it.
+        self.told: bool = getattr(original_error, "told", False) if told is None else told
 
 
 class SessionDataError(DemijohnError):
@@ -96,13 +98,15 @@ class SessionOptionError(DemijohnError):
 class MemcachedDownError(DemijohnError):
     """memcached did not answer in time, or refused the connection."""
 
-    def __init__(self, servers: tuple[str, ...], original_error: BaseException | None) -> None:
+    def __init__(self, servers: tuple[str, ...], original_error: BaseException | None, *, told: bool = True) -> None:
         reason = original_error or "it failed a moment ago"
         super().__init__(f"memcached at {', '.join(servers)} is not answering: {reason}")
         #: The server, `host:port`.
         self.servers = servers
         #: What its client raised; None while it is not asked at all.
         self.original_error = original_error
+        #: Whether the log has heard of it: not of a server that answers, but with an error.
+        self.told = told
 
 
 class MemcachedClientMissingError(DemijohnError):

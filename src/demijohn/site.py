@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from demijohn.memcached import Memcached
     from demijohn.sessions.session import Flash
-    from demijohn.sessions.stores import Store
+    from demijohn.sessions.stores.base import Store
 
     Handler = TypeVar("Handler", bound=Callable[..., Any])
 

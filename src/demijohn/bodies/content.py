@@ -58,7 +58,7 @@ def _decoded(value: bytes, charset: str = "utf8") -> str:
         raise HTTPError(400, "The form holds text that is not UTF-8.") from None
 
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL = r"[\x00-\x08\x0a-\x1f\x7f]"
 
 
 def multipart(body: bytes, content_type: str, limit: int) -> Any:
@@ -91,7 +91,7 @@ _CHARSETS = {"utf-8": "utf8", "utf8": "utf8", "us-ascii": "utf8", "ascii": "utf8
 def _part(part: Any, value: bytes) -> Any:
     """The text of a field; of a file, Bottle's FileUpload over memory."""
     for name, header in part.headerlist:
-        if _CONTROL.search(header):
+        if re.search(_CONTROL, header):
             raise HTTPError(400, f"The form is damaged: the header {name} of a part holds control characters.")
         if name == "Content-Transfer-Encoding" and header.strip().lower() not in ("7bit", "8bit", "binary"):
             raise HTTPError(400, "The form has an encoding that RFC 7578 has given up. Send each part as it is.")
@@ -126,7 +126,7 @@ def _refuse(constant: str) -> None:
 
 
 _DECODER = JSONDecoder(parse_constant=_refuse)
-_ESCAPED = re.compile(r"\\(?:([0-3][0-7]{2})|(.))")
+_ESCAPED = r"\\(?:([0-3][0-7]{2})|(.))"
 
 
 def cookies(header: str) -> Any:
@@ -136,9 +136,9 @@ def cookies(header: str) -> Any:
     for pair in header.split(";"):
         name, equals, value = pair.partition("=")
         name, value = name.strip(" \t"), value.strip(" \t")
-        if not (name and equals) or _CONTROL.search(pair):
+        if not (name and equals) or re.search(_CONTROL, pair):
             continue
         if len(value) > 1 and value[0] == value[-1] == '"':  # as SimpleCookie, and with it `set_cookie`, writes it
-            value = _ESCAPED.sub(lambda at: chr(int(at[1], 8)) if at[1] else at[2], value[1:-1])
+            value = re.sub(_ESCAPED, lambda at: chr(int(at[1], 8)) if at[1] else at[2], value[1:-1])
         found[name] = value
     return found

@@ -114,8 +114,9 @@ def _counted(read: Callable[[int], bytes], length: int) -> Iterator[bytes]:
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
 _EXTENSION = rb"[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?"
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})((?:" + _EXTENSION + rb")*)\r\n")
-_TRAILER = re.compile(_TOKEN + rb":[\t -~\x80-\xff]*\r\n")
+# Not compiled at boot: few bodies are chunked.
+_CHUNK = rb"([0-9A-Fa-f]{1,16})((?:" + _EXTENSION + rb")*)\r\n"
+_TRAILER = _TOKEN + rb":[\t -~\x80-\xff]*\r\n"
 
 
 def _unchunked(read: Callable[[int], bytes], readline: Callable[[int], bytes]) -> Iterator[bytes]:
@@ -123,7 +124,7 @@ def _unchunked(read: Callable[[int], bytes], readline: Callable[[int], bytes]) -
     broken = HTTPError(400, "The body of the request was cut off or damaged on its way: its chunks do not add up.")
     extras = EXTRAS
     while True:
-        head = _CHUNK.fullmatch(readline(LINE))
+        head = re.fullmatch(_CHUNK, readline(LINE))
         if head is None:
             raise broken
         extras -= len(head[2])
@@ -140,5 +141,5 @@ def _unchunked(read: Callable[[int], bytes], readline: Callable[[int], bytes]) -
             raise broken
     while (line := readline(LINE)) != b"\r\n":
         extras -= len(line)
-        if extras < 0 or not _TRAILER.fullmatch(line):
+        if extras < 0 or not re.fullmatch(_TRAILER, line):
             raise broken

@@ -15,7 +15,7 @@ from demijohn.cli.root import find_root, prefer_development
 from demijohn.errors import DemijohnError, StoreCannotError, StoreUnavailableError
 
 if TYPE_CHECKING:
-    from demijohn.sessions.stores import Record
+    from demijohn.sessions.stores.base import Record
     from demijohn.site import Site
 
 _LISTING = ("cached-sql", "sql", "redis")
@@ -156,7 +156,7 @@ def _shared(site: Site, what: str) -> Any:
 
 def _read(site: Site, text: str) -> Record | None:
     """The session of this id, or with this cookie, as the truth has it."""
-    from demijohn.sessions.stores import FRESH
+    from demijohn.sessions.stores.base import FRESH
 
     store = _shared(site, "show a session")
     if store.name == "cookie":

@@ -177,7 +177,7 @@ class _Pool:
         if self._driver.answered(error):
             if self._outage.down:
                 self._outage.over()
-            raise MemcachedDownError((self._server,), error) from error
+            raise MemcachedDownError((self._server,), error, told=False) from error
         # A restarted server has closed our connections; a fresh one tells whether it is back. A server that does not
         # answer in time is not asked twice: a visitor is waiting.
         self.close()

@@ -24,7 +24,8 @@ from demijohn.errors import SessionOptionError
 from demijohn.sessions.carried import CarriedSession
 from demijohn.sessions.options import Options
 from demijohn.sessions.session import Session as OurSession
-from demijohn.sessions.stores import FRESH, Store, known, open_store
+from demijohn.sessions.stores import known, open_store
+from demijohn.sessions.stores.base import FRESH, Store
 
 #: Seconds, where Beaker is given no timeout: thirty days.
 _TTL = 30 * 24 * 3600

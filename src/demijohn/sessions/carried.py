@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from demijohn.sessions.session import Session
-from demijohn.sessions.stores import Record
+from demijohn.sessions.stores.base import Record
 
 if TYPE_CHECKING:
     from demijohn.sessions.stores.cookie import CookieStore

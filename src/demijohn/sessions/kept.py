@@ -15,7 +15,7 @@ from typing import Any
 from demijohn.errors import SessionDataError, StoreUnavailableError
 from demijohn.sessions.cookie import new_id, read_cookie
 from demijohn.sessions.options import Options
-from demijohn.sessions.stores import FRESH, Record, Store
+from demijohn.sessions.stores.base import FRESH, Record, Store
 
 log = logging.getLogger("demijohn.sessions")
 
@@ -367,6 +367,6 @@ _told: dict[str, float] = {}
 def tell(error: StoreUnavailableError) -> None:
     """Log it, once a minute for each store and not once a request."""
     now = time.monotonic()
-    if now - _told.get(error.store, -60.0) >= 60:
+    if not error.told and now - _told.get(error.store, -60.0) >= 60:
         _told[error.store] = now
         log.warning("%s (said once a minute)", error)

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 
 from demijohn.errors import LockLostError, SessionLockedError, StoreCannotError, StoreUnavailableError
 from demijohn.sessions.kept import tell
-from demijohn.sessions.stores import FRESH, Store
-from demijohn.sessions.stores.base import Locking
+from demijohn.sessions.stores.base import FRESH, Locking, Store
 
 #: Seconds between two looks at a lock that somebody else has: the first, and the longest.
 _SOON, _LATE = 0.005, 0.1

@@ -24,13 +24,13 @@ from demijohn import lifetime
 from demijohn.errors import SessionLockedError, StoreUnavailableError
 from demijohn.sessions.options import Options
 from demijohn.sessions.request import LOCKED, NOT_KEPT, RequestSession, refusal
-from demijohn.sessions.stores import Store, judge, open_store
-from demijohn.sessions.stores.base import Listing
+from demijohn.sessions.stores import judge, open_store
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from demijohn.sessions.session import Session
+    from demijohn.sessions.stores.base import Store
     from demijohn.sessions.users import Visit
 
 #: Where Beaker's users look for the session.
@@ -129,6 +129,8 @@ class Sessions:
     @property
     def can_list(self) -> bool:
         """Whether the store can find all the sessions of a user, for `of` and `end_all`."""
+        from demijohn.sessions.stores.base import Listing
+
         return isinstance(self.store, Listing)
 
     def of(self, user: int | str) -> list[Visit]:

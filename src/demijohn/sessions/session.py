@@ -9,7 +9,7 @@ from typing import Any
 
 from demijohn.errors import SessionDataError
 from demijohn.sessions.kept import CREATED, USER, Kept
-from demijohn.sessions.stores import FRESH
+from demijohn.sessions.stores.base import FRESH
 
 _FLASHES = "_flashes"
 #: Characters of a user's key, as the table has them.

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 from demijohn.errors import StoreCannotError
 from demijohn.sessions.kept import CREATED
-from demijohn.sessions.stores import Store
-from demijohn.sessions.stores.base import Listing
+from demijohn.sessions.stores.base import Listing, Store
 
 
 class Visit(NamedTuple):

@@ -6,9 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from demijohn.errors import SessionOptionError
-from demijohn.sessions.stores.base import FRESH as FRESH
-from demijohn.sessions.stores.base import Record as Record
-from demijohn.sessions.stores.base import Store as Store
 
 NAMES = ("cached-sql", "sql", "memcached", "redis", "cookie", "memory")
 #: Beaker's names, and ours as Beaker knows them.

@@ -73,7 +73,7 @@ class RedisServer:
     def _ask(self, command: Sequence[Any], if_unknown: Sequence[Any] = ()) -> Any:
         outage = self._outage
         if outage.down and not outage.may_ask():
-            raise StoreUnavailableError("redis", ConnectionError("it failed a moment ago"))
+            raise StoreUnavailableError("redis", ConnectionError("it failed a moment ago"), told=True)
         if self._connection is None:
             self._redis, self._connection = _choose(self._url, self._timeout, self._verify)
         try:
@@ -89,9 +89,10 @@ class RedisServer:
         except self._redis.RedisError as error:
             self.close()  # or each of them would have to be found dead, one a second
             cause = _explained(error)
-            if "max number of clients" not in str(error):  # or others are connected, and may go on
+            is_down = "max number of clients" not in str(error)  # or others are connected, and may go on
+            if is_down:
                 outage.failed(cause)
-            raise StoreUnavailableError("redis", cause) from error
+            raise StoreUnavailableError("redis", cause, told=is_down) from error
         if outage.down:
             outage.over()
         return answer

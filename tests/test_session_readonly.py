@@ -1,0 +1,50 @@
+"""The contract of sessions once more, where no file can be made or changed anywhere, on each store that needs no disk
+of its own. Only SQLite is left out: its database is a file."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.lent import lend
+from tests.readonly import readonly
+from tests.services import Service
+from tests.visits import STORES
+
+ROOT = Path(__file__).parent.parent
+CONTRACT = ["test_sessions", *(f"test_session_{part}" for part in ("values", "time", "together", "lock", "users"))]
+FILES = [f"tests/{name}.py" for name in (*CONTRACT, "test_session_attacks")]
+DISKLESS = [name for name in STORES if "sqlite" not in name]
+#: Stores by the first part of their names, a process each.
+GROUPS = [["memory", "cookie", "redis"], ["sql"], ["memcached"], ["cached"]]
+
+
+@pytest.mark.parametrize("group", GROUPS, ids="-".join)
+def test_the_contract_holds_where_nothing_can_be_written(group: list[str], request: pytest.FixtureRequest) -> None:
+    servers: list[Service] = [request.getfixturevalue(name) for name in ("mariadb", "postgresql", "redis", "memcached")]
+    names = [name for name in DISKLESS if name.split("-")[0] in group]
+    which = " or ".join(f"[{name}] or [{name}-" for name in names)
+    environment = {**os.environ, **lend(*servers), "PYTHONDONTWRITEBYTECODE": "1"}
+    for variable in [name for name in environment if name.startswith("PYTEST_")]:
+        del environment[variable]  # of the process of the tests that this one is in
+    # Without a file for what is printed, and without a folder for what failed last.
+    options = ["-q", "--maxfail=5", "--capture=sys", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", which]
+    result = subprocess.run(
+        readonly([sys.executable, "-m", "pytest", *options, *FILES], shown=[server.folder for server in servers]),
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    said = result.stdout[-6000:] + result.stderr[-1000:]
+    assert result.returncode == 0, said
+    counted = re.search(r"(\d+) passed", result.stdout)
+    assert counted is not None, said
+    assert int(counted[1]) >= 200 * len(names), said
+    assert "skipped" not in result.stdout or "pylibmc has no wheel" in result.stdout, said
+
+
+def test_the_groups_are_all_the_stores() -> None:
+    assert {name.split("-")[0] for name in STORES} == {part for group in GROUPS for part in group}
