@@ -363,3 +363,15 @@ def test_no_client_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch,
     words = r"pip install 'demijohn\[sasl\]'" if login else "pip install 'pylibmc'"
     with pytest.raises(MemcachedClientMissingError, match=words):
         Memcached(["127.0.0.1:1"], **login).get(b"k")
+
+
+def test_no_key_gets_into_the_log(memcached: Server, caplog: pytest.LogCaptureFixture) -> None:
+    """pylibmc tells half of it, and a session's key is its id."""
+    pytest.importorskip("pylibmc", reason="pylibmc has no wheel for this Python", exc_type=ImportError)
+    client = Memcached([memcached.address], client="pylibmc")
+    memcached.stop()
+    with pytest.raises(MemcachedDownError) as caught:
+        client.get(b"s:secret")
+    client.close()
+    assert "memcached_get" in str(caught.value)
+    assert "secret" not in str(caught.value) + caplog.text

@@ -130,6 +130,29 @@ def test_the_session_is_locked_and_kept_in_the_middle_of_a_transaction(root: Pat
     assert visitor.get("/bought").json == {"bought": ["read before", "read before"], "asked": True}
 
 
+def test_development_shows_why_a_session_cannot_be_kept(root: Path) -> None:
+    site = shop(root, environment="development")
+    site.route("/set", callback=lambda session: session.update(thing=object()))
+    answer = Client(site).get("/set")
+    assert answer.status == 500
+    assert "session[&#039;thing&#039;] is a object that JSON cannot hold" in answer.text
+
+
+def test_a_site_without_a_database_has_no_tables(root: Path) -> None:
+    site = Site(root, {**SETTINGS, "database.url": ""})
+    _opened.append(site)
+    assert site.session_type == "cookie"
+    assert site.create_tables() == []
+
+    @site.get("/count")
+    def count(session: Any) -> str:
+        session["count"] = session.get("count", 0) + 1
+        return str(session["count"])
+
+    visitor = Client(site)
+    assert [visitor.get("/count").text for _ in range(3)] == ["1", "2", "3"]
+
+
 def test_parts_by_name_only(site: Site) -> None:
     answer = Client(site).get("/plain")
     assert [name for name, _ in answer.headers] == ["Content-Length", "Content-Type"]

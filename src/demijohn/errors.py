@@ -99,8 +99,13 @@ class MemcachedDownError(DemijohnError):
     """memcached did not answer in time, or refused the connection."""
 
     def __init__(self, servers: tuple[str, ...], original_error: BaseException | None, *, told: bool = True) -> None:
-        reason = original_error or "it failed a moment ago"
-        super().__init__(f"memcached at {', '.join(servers)} is not answering: {reason}")
+        import re
+
+        # pylibmc puts the key in brackets, which for a session's is half of its id.
+        text = re.sub(r"(memcached_\w+)\(.*?\)", r"\1", str(original_error)) if original_error else ""
+        #: Why, without the key that was asked for.
+        self.reason = text or "it failed a moment ago"
+        super().__init__(f"memcached at {', '.join(servers)} is not answering: {self.reason}")
         #: The server, `host:port`.
         self.servers = servers
         #: What its client raised; None while it is not asked at all.

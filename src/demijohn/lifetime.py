@@ -210,8 +210,10 @@ def _settle(participants: list[Participant], status: int, headers: Headers | Non
 def _as_error(exception: Exception) -> bottle.HTTPError:
     if isinstance(exception, bottle.HTTPError):
         return exception
+    import traceback
+
     log.error("The request could not be finished", exc_info=exception)
-    return bottle.HTTPError(500, "Internal Server Error", exception)
+    return bottle.HTTPError(500, "Internal Server Error", exception, "".join(traceback.format_exception(exception)))
 
 
 def _close(participants: list[Participant]) -> None:

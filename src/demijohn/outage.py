@@ -61,7 +61,7 @@ class Outage:
             self._next = now + PAUSE
             return True
 
-    def failed(self, error: BaseException) -> None:
+    def failed(self, error: BaseException | str) -> None:
         """The server did not answer. Only the text of `error` is used."""
         with self._lock:
             now = time.monotonic()

@@ -113,7 +113,7 @@ class Site(bottle.Bottle):
         """Make the tables that are missing: the models', and the parts' own. Returns their names."""
         if self.session_type in ("sql", "cached-sql"):
             self.sessions.create_table()  # a database of its own; else the store has declared its table
-        return self.db.create_all()
+        return self.db.create_all() if self.settings["database.url"] else []
 
     @property
     def session_type(self) -> str:

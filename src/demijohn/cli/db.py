@@ -27,5 +27,8 @@ def run(args: argparse.Namespace) -> int:
         where = site.db.engine.url.render_as_string(hide_password=True)
         print(f"The tables could not be made in {where}: {error.orig}", file=sys.stderr)
         return 1
-    print(f"Made {', '.join(made)}." if made else "All tables are there.")
+    if made:
+        print(f"Made {', '.join(made)}.")
+    else:
+        print("All tables are there." if site.db.url else "This site has no database, so there are no tables to make.")
     return 0

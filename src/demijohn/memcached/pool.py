@@ -182,8 +182,9 @@ class _Pool:
         # answer in time is not asked twice: a visitor is waiting.
         self.close()
         if last or isinstance(error, RefusedError):
-            self._outage.failed(error)
-            raise MemcachedDownError((self._server,), error) from error
+            down = MemcachedDownError((self._server,), error)
+            self._outage.failed(down.reason)
+            raise down from error
 
 
 def _shared(pools: dict[str, _Pool]) -> Callable[..., Any]:
