@@ -20,8 +20,7 @@ from tests.visits import CLIENTS, Visits, made
 
 #: The stores that go down with their server, and the server's fixture.
 FALLIBLE = {**{f"memcached-{client}": "memcached" for client in CLIENTS}, "redis": "redis", "sql-mariadb": "mariadb"}
-# How long a silent database is waited for, and what becomes of the first statement after its restart, are the
-# database's own matters, and tested there.
+# How long a silent database is waited for is the database's own matter, and tested there.
 BRISK = [name for name in FALLIBLE if not name.startswith("sql")]
 #: The stores that a server keeps, and the server's fixture.
 SERVED = {
@@ -117,7 +116,6 @@ def test_it_is_back_as_soon_as_the_server_is(site: Site, ann: Client) -> None:
     back(ann)
 
 
-@pytest.mark.parametrize("site", BRISK, indirect=True)
 def test_a_server_that_restarted_between_two_requests_is_no_fault(site: Site, ann: Client) -> None:
     site.server.restart()
     assert ann.get("/set/user/eve").status == 200

@@ -13,7 +13,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import bottle
@@ -127,17 +127,25 @@ class Database:
         return [table.name for table in missing]
 
     def alone(self, statement: Any, parameters: Any) -> tuple[list[Any], int]:
-        """Run one statement by itself, committed at once, in one round trip.
+        """Run one statement by itself, committed at once, in one round trip. It is run again, once, where the
+        connection turns out to have been cut, and has then perhaps been carried out twice: it must come to the same.
 
         :returns: the rows of a SELECT, and the number of rows that another statement matched.
         """
-        from demijohn.database.dialects import ALONE
+        from sqlalchemy.exc import DBAPIError
 
         # A request that holds one connection and waits for a second can wait for ever: all may be held so.
         held = self._held(to_read=statement.is_select)
-        with nullcontext(held) if held is not None else self.engine.connect() as connection:
-            result = connection.execute(statement, parameters, execution_options={ALONE: True})
-            return (list(result), 0) if result.returns_rows else ([], result.rowcount)
+        if held is not None:
+            return _result(held, statement, parameters)
+        try:
+            with self.engine.connect() as connection:
+                return _result(connection, statement, parameters)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        with self.engine.connect() as connection:  # a fresh one: the pool has dropped the others, too
+            return _result(connection, statement, parameters)
 
     def _held(self, to_read: bool) -> sqlalchemy.Connection | None:
         """The connection that the request which this thread answers holds, as far as it can be lent."""
@@ -226,6 +234,13 @@ class _InRequest:
 
     def close(self) -> None:
         self.session.close()
+
+
+def _result(connection: sqlalchemy.Connection, statement: Any, parameters: Any) -> tuple[list[Any], int]:
+    from demijohn.database.dialects import ALONE
+
+    result = connection.execute(statement, parameters, execution_options={ALONE: True})
+    return (list(result), 0) if result.returns_rows else ([], result.rowcount)
 
 
 def _answer(error: Exception) -> bottle.HTTPError | None:
