@@ -144,9 +144,9 @@ class Session(Kept):
                 self.load()
             try:
                 yield
+                lock.check()
             except BaseException:
                 self.revert()
                 raise
-            lock.check()
             if self.changed:
                 self.save()
