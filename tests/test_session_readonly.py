@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,8 @@ GROUPS = [["memory", "cookie", "redis"], ["sql"], ["memcached"], ["cached"]]
 def test_the_contract_holds_where_nothing_can_be_written(group: list[str], request: pytest.FixtureRequest) -> None:
     servers: list[Service] = [request.getfixturevalue(name) for name in ("mariadb", "postgresql", "redis", "memcached")]
     names = [name for name in DISKLESS if name.split("-")[0] in group]
+    if find_spec("pylibmc") is None:  # it has no wheel for this Python
+        names = [name for name in names if not name.endswith("pylibmc")]
     which = " or ".join(f"[{name}] or [{name}-" for name in names)
     environment = {**os.environ, **lend(*servers), "PYTHONDONTWRITEBYTECODE": "1"}
     for variable in [name for name in environment if name.startswith("PYTEST_")]:
@@ -43,7 +46,7 @@ def test_the_contract_holds_where_nothing_can_be_written(group: list[str], reque
     counted = re.search(r"(\d+) passed", result.stdout)
     assert counted is not None, said
     assert int(counted[1]) >= 200 * len(names), said
-    assert "skipped" not in result.stdout or "pylibmc has no wheel" in result.stdout, said
+    assert "skipped" not in result.stdout, said
 
 
 def test_the_groups_are_all_the_stores() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -66,6 +67,8 @@ def driver(name: str | None, timeout: float, login: Login | None) -> Driver:
 
 
 def _open(name: str, timeout: float, login: Login | None) -> Driver:
+    # Before our own module, whose failed import would hand half of it to another thread that imports it, too.
+    importlib.import_module(name)
     if name == "pylibmc":
         from demijohn.memcached import by_pylibmc
 
