@@ -4,6 +4,7 @@ import contextlib
 import os
 import pickle
 import re
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
