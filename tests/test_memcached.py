@@ -169,7 +169,7 @@ def test_what_others_have_planted_is_bytes_and_nothing_else(client: Memcached, m
     for _ in range(2):
         assert client.get(b"k") in (planted.encode(), None)  # None: not the compressed value that the flags announce
         assert client.gets(b"k")[0] in (planted.encode(), None)
-        assert client.get(b"other") is None
+        assert client.get(b"never") is None
     client.set(b"k", b"v", 60)
     assert client.gets(b"k")[0] == b"v"
 
