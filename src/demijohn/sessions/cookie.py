@@ -13,6 +13,8 @@ from email.utils import formatdate
 from functools import lru_cache
 
 _ID = re.compile(r"[A-Za-z0-9_-]{43}\Z")
+#: Characters of a value with an id, a mark and a fence. Longer ones are not looked at, and so not remembered.
+LARGEST = 84
 #: Seconds. Browsers keep no cookie longer (RFC 6265bis section 5.5).
 LONGEST = 400 * 24 * 3600
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from demijohn.errors import SessionDataError, StoreUnavailableError
-from demijohn.sessions.cookie import new_id, read_cookie
+from demijohn.sessions.cookie import LARGEST, new_id, read_cookie
 from demijohn.sessions.options import Options
 from demijohn.sessions.stores.base import FRESH, Record, Store
 
@@ -184,7 +184,7 @@ class Kept(dict[str, Any]):
 
     def _open(self, value: str) -> None:
         """Read the session that a cookie's value names."""
-        opened = self._options.seal.open(value)
+        opened = self._options.seal.open(value) if len(value) <= LARGEST else None
         if opened is not None:
             self._read(*opened)
 
