@@ -90,7 +90,7 @@ class Session(Kept):
     def login(self, user: int | str) -> None:
         """Sign `user` in. The session goes on under a new id, so that an id which somebody planted in this browser
         before is worth nothing; the old one is dead when this request ends. What a visitor who was nobody had put into
-        the session stays; what another user had put in does not.
+        the session stays; what another user had put in does not. `created` begins anew.
 
         :param user: the key by which the site knows its user: a number, or a text of at most 190 characters.
         :raises SessionDataError: it is something else.
