@@ -235,3 +235,33 @@ def test_two_sessions_have_two_locks(visitor: Visitor) -> None:
     other.set(b="2")
     visitor.run(locked(visitor, lambda _session: elsewhere(lambda: other.run(locked(other, count, wait=0)))))
     assert other.data() == ({"b": "2", "count": 1} if can(visitor) else {"b": "2"})
+
+
+def test_the_store_knows_who_holds_a_lock(visitor: Visitor) -> None:
+    store = visitor.visits.store
+    if not can(visitor):
+        visitor.run(locked(visitor, count))
+        return
+    id = visitor.cookie.partition(".")[0]
+    assert not store.holds(id, "mine")
+    assert store.lock(id, "mine", 30)
+    assert (store.holds(id, "mine"), store.holds(id, "another's")) == (True, False)
+    store.unlock(id, "mine")
+    assert not store.holds(id, "mine")
+
+
+def test_a_lock_that_ended_at_the_server_before_its_time_is_noticed(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """memcached's clock stands still while it is starved, and then jumps."""
+    if not can(visitor):
+        visitor.run(locked(visitor, count))
+        return
+    monkeypatch.setattr(visitor.visits.store, "holds", lambda id, token: False)
+
+    def work(session: Any) -> None:
+        with pytest.raises(LockLostError):
+            locked(visitor, count)(session)
+
+    visitor.run(work)
+    assert visitor.data() == {"a": "1"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from demijohn.errors import LockLostError, SessionLockedError, StoreCannotError, StoreUnavailableError
@@ -20,15 +20,17 @@ class Lock:
     """A lock that has been taken.
 
     :param life: seconds.
+    :param holds: asks the store whether it is still held.
     """
 
-    def __init__(self, life: int) -> None:
+    def __init__(self, life: int, holds: Callable[[], bool] = lambda: True) -> None:
         self._life = life
         self._until = time.monotonic() + life
+        self._holds = holds
 
     def check(self) -> None:
         """:raises LockLostError: its time is over, and somebody else may have taken it."""
-        if time.monotonic() >= self._until:
+        if time.monotonic() >= self._until or not self._holds():
             raise LockLostError(self._life)
 
 
@@ -63,7 +65,9 @@ def _take(store: Store, id: str, token: str, wait: float, life: int) -> Lock | N
     deadline = time.monotonic() + wait
     pause = _SOON
     while True:
-        lock = Lock(life)  # begun before it is asked for, so that it ends here before it ends there
+        # Begun before it is asked for, so that it ends here before it ends there. A session that has ended meanwhile has
+        # no lock any more, and nobody who could take it.
+        lock = Lock(life, lambda: store.holds(id, token) or store.read(id, FRESH) is None)
         if store.lock(id, token, life):
             return lock
         if store.read(id, FRESH) is None:

@@ -78,6 +78,9 @@ class Locking(Protocol):
     def lock(self, id: str, token: str, ttl: int) -> bool:
         """Take the lock of this session for `ttl` seconds. False where somebody else has it, or the session is gone."""
 
+    def holds(self, id: str, token: str) -> bool:
+        """Whether the lock is still this token's: the server's clock may be ahead of this machine's."""
+
     def unlock(self, id: str, token: str) -> None:
         """Give the lock back, if it is still this token's."""
 

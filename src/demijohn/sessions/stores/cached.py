@@ -115,6 +115,9 @@ class CachedSqlStore:
     def lock(self, id: str, token: str, ttl: int) -> bool:
         return self._sql.lock(id, token, ttl)  # not in memcached, whose restart would let a second one in
 
+    def holds(self, id: str, token: str) -> bool:
+        return self._sql.holds(id, token)
+
     def unlock(self, id: str, token: str) -> None:
         self._sql.unlock(id, token)
 

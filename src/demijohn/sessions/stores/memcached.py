@@ -80,6 +80,10 @@ class MemcachedStore:
             # memcached counts whole seconds, the one that has begun too: later rather than earlier.
             return self._client.add(b"l:" + id.encode("ascii"), token.encode(), ttl + 1)
 
+    def holds(self, id: str, token: str) -> bool:
+        with _unavailable():
+            return self._client.get(b"l:" + id.encode("ascii")) == token.encode()
+
     def unlock(self, id: str, token: str) -> None:
         with _unavailable():
             self._client.release(b"l:" + id.encode("ascii"), token.encode())

@@ -65,6 +65,11 @@ class MemoryStore:
             self._locks[id] = (token, now + ttl)
             return True
 
+    def holds(self, id: str, token: str) -> bool:
+        with self._guard:
+            holder, until = self._locks.get(id, ("", 0.0))
+            return holder == token and until > time.monotonic()
+
     def unlock(self, id: str, token: str) -> None:
         with self._guard:
             if self._locks.get(id, ("", 0.0))[0] == token:

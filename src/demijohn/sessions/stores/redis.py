@@ -90,6 +90,9 @@ class RedisStore:
         """True, too, where this token has it already: the answer that said so may have been lost."""
         return bool(self._server.run(scripts.LOCK, [self._key(b"l", id), self._key(b"s", id)], token.encode(), ttl))
 
+    def holds(self, id: str, token: str) -> bool:
+        return bool(self._server.ask(b"GET", self._key(b"l", id)) == token.encode())
+
     def unlock(self, id: str, token: str) -> None:
         self._server.run(scripts.UNLOCK, [self._key(b"l", id)], token.encode())
 

@@ -74,6 +74,8 @@ class SqlStore:
         self._lock = (
             table.update().where(c.id == id, free).values(locked_by=bindparam("t"), locked_until=bindparam("u"))
         )
+        held = (c.locked_by == bindparam("t")) & (c.locked_until > now)
+        self._select_held = sqlalchemy.select(c.id).where(c.id == id, held)
         self._unlock = table.update().where(c.id == id, c.locked_by == bindparam("t")).values(locked_until=0)
         self._select_owned = sqlalchemy.select(c.id, c.data, c.expires).where(
             c.owner == bindparam("o"), c.expires > now
@@ -132,6 +134,10 @@ class SqlStore:
         # The clocks of two machines differ, and this one's second has begun before: later rather than earlier.
         _, count = self._execute(self._lock, i=id, t=token, u=now + ttl + 1, now=now)
         return bool(count)
+
+    def holds(self, id: str, token: str) -> bool:
+        rows, _ = self._execute(self._select_held, i=id, t=token, now=int(time.time()))
+        return bool(rows)
 
     def unlock(self, id: str, token: str) -> None:
         self._execute(self._unlock, i=id, t=token)
