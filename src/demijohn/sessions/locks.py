@@ -65,8 +65,8 @@ def _take(store: Store, id: str, token: str, wait: float, life: int) -> Lock | N
     deadline = time.monotonic() + wait
     pause = _SOON
     while True:
-        # Begun before it is asked for, so that it ends here before it ends there. A session that has ended meanwhile has
-        # no lock any more, and nobody who could take it.
+        # Begun before it is asked for, so that it ends here before it ends there. A session that has ended meanwhile
+        # has no lock any more, and nobody who could take it.
         lock = Lock(life, lambda: store.holds(id, token) or store.read(id, FRESH) is None)
         if store.lock(id, token, life):
             return lock
