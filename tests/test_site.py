@@ -130,6 +130,46 @@ def test_the_session_is_locked_and_kept_in_the_middle_of_a_transaction(root: Pat
     assert visitor.get("/bought").json == {"bought": ["read before", "read before"], "asked": True}
 
 
+@pytest.mark.parametrize("caching", [False, True])
+@pytest.mark.parametrize("server", ["mariadb", "postgresql"])
+def test_a_session_is_read_past_the_transaction_that_has_begun(
+    root: Path, server: str, caching: bool, request: pytest.FixtureRequest
+) -> None:
+    """MySQL shows a transaction what there was when it began: another request's change would be undone."""
+    memcached: Memcached = request.getfixturevalue("memcached")
+    more = {"memcached__url": memcached.url} if caching else {}
+    site = shop(root, database__url=request.getfixturevalue(f"{server}_url"), **more)
+    visitor = Client(site)
+
+    @site.post("/count")
+    def count(session: Any) -> None:
+        session["count"] = session.get("count", 0) + 1
+
+    @site.get("/counted")
+    def counted(session: Any) -> str:
+        return str(session["count"])
+
+    def meanwhile() -> None:
+        other = Client(site)
+        other.cookies = visitor.cookies
+        assert other.post("/count").status == 200
+        memcached.flush()  # or the change would be found there
+
+    @site.post("/locked")
+    def locked(db: Any, session: Any) -> None:
+        db.execute(select(site.db.metadata.tables["items"])).all()  # the transaction begins
+        if not caching:
+            session.get("count")
+        with ThreadPoolExecutor(1) as threads:
+            threads.submit(meanwhile).result(20)
+        with session.lock():
+            session["count"] = session.get("count", 0) + 1
+
+    visitor.post("/count")
+    assert visitor.post("/locked").status == 200
+    assert visitor.get("/counted").text == "3"
+
+
 def test_development_shows_why_a_session_cannot_be_kept(root: Path) -> None:
     site = shop(root, environment="development")
     site.route("/set", callback=lambda session: session.update(thing=object()))

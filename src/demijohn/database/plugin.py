@@ -130,12 +130,15 @@ class Database:
         """Run one statement by itself, committed at once, in one round trip. It is run again, once, where the
         connection turns out to have been cut, and has then perhaps been carried out twice: it must come to the same.
 
+        A SELECT may be run inside the open transaction of the request that this thread answers, where MySQL shows what
+        there was when that began. With the execution option `fresh` it is not.
+
         :returns: the rows of a SELECT, and the number of rows that another statement matched.
         """
         from sqlalchemy.exc import DBAPIError
 
         # A request that holds one connection and waits for a second can wait for ever: all may be held so.
-        held = self._held(to_read=statement.is_select)
+        held = self._held(to_read=statement.is_select and not statement.get_execution_options().get("fresh"))
         if held is not None:
             return _result(held, statement, parameters)
         try:

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 from demijohn.errors import MemcachedDownError
 from demijohn.memcached import LIMIT, Memcached
-from demijohn.sessions.stores.base import Listed, Record
+from demijohn.sessions.stores.base import FRESH, Listed, Record
 from demijohn.sessions.stores.memcached import HEADER, open_client
 from demijohn.sessions.stores.sql import SqlStore
 
@@ -150,7 +150,8 @@ class CachedSqlStore:
         self._sql.close()
 
     def _read(self, id: str) -> Record | None:
-        record = self._sql.read(id)
+        # Fresh, or memcached would be told what there was before the mark was laid down.
+        record = self._sql.read(id, FRESH)
         return None if record is None else _with_token(record)
 
     def _put(self, id: str, record: Record, is_new: bool = False) -> Record:

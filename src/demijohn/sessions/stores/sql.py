@@ -12,7 +12,7 @@ import sqlalchemy
 from sqlalchemy import BigInteger, Column, Integer, String, Table, Text, bindparam, exc, func
 
 from demijohn.errors import StoreUnavailableError
-from demijohn.sessions.stores.base import Listed, Record
+from demijohn.sessions.stores.base import FRESH, Listed, Record
 
 TABLE = "demijohn_sessions"
 _MAKE_IT = "demijohn db create; outside of a Site, demijohn.sessions.create_table(url)"
@@ -62,6 +62,8 @@ class SqlStore:
         mine = (c.id == id) & (c.version == bindparam("v")) & (c.expires > now)
         # Built once: building a statement costs more than running it.
         self._select = sqlalchemy.select(c.data, c.version, c.expires).where(c.id == id, c.expires > now)
+        # `Database.alone` knows the option: not what there was when the request's transaction began.
+        self._select_fresh = self._select.execution_options(fresh=True)
         self._insert = table.insert().values(
             id=id, data=bindparam("d"), version=1, expires=bindparam("e"), owner=bindparam("o"), locked_until=0
         )
@@ -75,7 +77,7 @@ class SqlStore:
             table.update().where(c.id == id, free).values(locked_by=bindparam("t"), locked_until=bindparam("u"))
         )
         held = (c.locked_by == bindparam("t")) & (c.locked_until > now)
-        self._select_held = sqlalchemy.select(c.id).where(c.id == id, held)
+        self._select_held = sqlalchemy.select(c.id).where(c.id == id, held).execution_options(fresh=True)
         self._unlock = table.update().where(c.id == id, c.locked_by == bindparam("t")).values(locked_until=0)
         self._select_owned = sqlalchemy.select(c.id, c.data, c.expires).where(
             c.owner == bindparam("o"), c.expires > now
@@ -94,7 +96,8 @@ class SqlStore:
         """Make the table, if it is missing. Here it is a table of the site's, which are made together."""
 
     def read(self, id: str, fence: int = 0) -> Record | None:
-        rows, _ = self._execute(self._select, i=id, now=int(time.time()))
+        select = self._select_fresh if fence == FRESH else self._select
+        rows, _ = self._execute(select, i=id, now=int(time.time()))
         if not rows:
             return None
         data, version, expires = rows[0]
