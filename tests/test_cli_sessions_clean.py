@@ -130,7 +130,7 @@ def test_a_signal_ends_a_cycle_after_its_batch(capsys: pytest.CaptureFixture[str
     args = argparse.Namespace(once=False, sleep=60, expiration=None, force=False, verbose=0)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        assert run(args, Endless, TIMEOUT) == 0
+        assert run(args, Endless(), TIMEOUT) == 0
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)

@@ -11,8 +11,9 @@ import pytest
 from beaker.exceptions import MissingCacheParameter
 from beaker.middleware import SessionMiddleware as BeakersMiddleware
 
+from demijohn.config import OPTIONS
 from demijohn.errors import SessionOptionError
-from demijohn.sessions import SessionMiddleware, Sessions, create_table
+from demijohn.sessions import NAMES, SPELLINGS, SessionMiddleware, Sessions, create_table
 from demijohn.sessions.beaker import CookieNamespace, close_stores
 from demijohn.sessions.beaker import Session as BeakersSession
 from demijohn.sessions.stores import open_store
@@ -340,3 +341,9 @@ def test_no_request_makes_the_table(sqlite_url: str, caplog: pytest.LogCaptureFi
     sessions.create_table()
     assert visitor.get("/set/user/ann").status == 200
     sessions.close()
+
+
+def test_the_settings_know_the_stores() -> None:
+    kind = OPTIONS["session.type"].kind
+    assert set(kind.choices) - {"auto"} == set(NAMES)
+    assert {spelling: kind.read(spelling) for spelling in SPELLINGS} == SPELLINGS

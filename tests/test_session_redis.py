@@ -65,9 +65,9 @@ def test_each_thing_is_one_round_trip(store: RedisStore, redis: Redis) -> None:
 
         record = trip("add", id, b"{}", 60, "7")
         assert trip("read", id) == record
-        record = trip("replace", id, b"1", record.token, 60, "7")  # type: ignore[attr-defined]
+        record = trip("replace", id, b"1", record.token, 60)  # type: ignore[attr-defined]
         assert record is not None
-        trip("touch", id, record, 60, "7")
+        trip("touch", id, record, 60)
         assert trip("lock", id, "mine", 60) is True
         trip("unlock", id, "mine")
         assert trip("delete", id) is True
@@ -130,7 +130,7 @@ def test_of_two_threads_that_count_nobody_s_count_is_lost(store: RedisStore) -> 
             while True:
                 record = store.read(id)
                 assert record is not None
-                if store.replace(id, b"%d" % (int(record.payload) + 1), record.token, 60, "7"):
+                if store.replace(id, b"%d" % (int(record.payload) + 1), record.token, 60):
                     break
 
     with ThreadPoolExecutor(2) as threads:
@@ -180,7 +180,7 @@ def test_a_user_s_list_ends_with_the_last_of_them(store: RedisStore, redis: Redi
     (key,) = [line for line in redis.lines("KEYS site:u:*") if line.startswith("site:u:")]
     assert 995 <= int(redis.ask(f"TTL {key}").lstrip(":")) <= 1002
     assert record is not None
-    store.touch(long, record, 2000, "7")
+    store.touch(long, record, 2000)
     assert 1995 <= int(redis.ask(f"TTL {key}").lstrip(":")) <= 2002
     store.delete(long)
     store.delete(short)
@@ -196,7 +196,7 @@ def test_a_user_s_list_sheds_what_is_over(store: RedisStore, redis: Redis) -> No
     assert members(redis) == 6
 
     def shed() -> bool:
-        store.touch(id, record, 100, "7")
+        store.touch(id, record, 100)
         return members(redis) == 1
 
     until(shed, "The list keeps what is over.")

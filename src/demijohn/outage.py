@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-import weakref
+
+from demijohn.forks import in_child
 
 #: Seconds after a failure in which the server is not asked; then one caller finds out whether it is back.
 PAUSE = 1.0
@@ -48,7 +48,7 @@ class Outage:
         self._warned_at = -WARNED
         self._warned = False  # of this outage
         self._lock = threading.Lock()  # held for a few assignments; never while anyone asks or writes to the log
-        _renew_lock_in_child(self)
+        in_child(self, _renew_lock)
 
     def may_ask(self) -> bool:
         """True when all is well, or when it is up to this caller to find out whether the server is back."""
@@ -83,14 +83,5 @@ class Outage:
             self._log.warning("%s is answering again", self._what)
 
 
-def _renew_lock_in_child(outage: Outage) -> None:
-    if not hasattr(os, "register_at_fork"):  # Windows
-        return
-    reference = weakref.ref(outage)
-
-    def renew() -> None:
-        forked = reference()
-        if forked is not None:
-            forked._lock = threading.Lock()  # another thread, which the child does not have, may have held it
-
-    os.register_at_fork(after_in_child=renew)
+def _renew_lock(outage: Outage) -> None:
+    outage._lock = threading.Lock()  # another thread, which the child does not have, may have held it

@@ -67,7 +67,7 @@ def seconds(least: int) -> Callable[[str], int]:
     return read
 
 
-def run(args: argparse.Namespace, open_store: Callable[[], Any], timeout: int) -> int:
+def run(args: argparse.Namespace, store: Any, timeout: int) -> int:
     """:param timeout: seconds that a session lives unused.
     :raises StoreUnavailableError: the store is not answering, and there is only this one time.
     """
@@ -75,20 +75,16 @@ def run(args: argparse.Namespace, open_store: Callable[[], Any], timeout: int) -
 
     if args.expiration is not None and not args.force:
         print("Note: --expiration has no effect without --force. Each session has an end of its own.", file=sys.stderr)
+    if not isinstance(store, Cleaning):
+        print(f"Nothing to clean: {_WHY.get(store.name, f'{store.name} ends sessions by itself')}.")
+        return 0
     stop = None if args.once else _Stop()
     if stop is not None:
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
-    first = True
+        print(f"Cleaning every {args.sleep:,} s (Ctrl+C stops).", flush=True)
     while True:
         try:
-            store = open_store()
-            if not isinstance(store, Cleaning):
-                print(f"Nothing to clean: {_WHY.get(store.name, f'{store.name} ends sessions by itself')}.")
-                return 0
-            if first and stop is not None:
-                print(f"Cleaning every {args.sleep:,} s (Ctrl+C stops).", flush=True)
-            first = False
             _clean(store, args, timeout, stop)
         except StoreUnavailableError as error:
             if stop is None:

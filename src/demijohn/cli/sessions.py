@@ -12,13 +12,13 @@ from demijohn.cli import clean
 from demijohn.cli.clean import moment, number
 from demijohn.cli.load import load_site
 from demijohn.cli.root import find_root, prefer_development
-from demijohn.errors import DemijohnError, StoreCannotError, StoreUnavailableError
+from demijohn.errors import DemijohnError, StoreCannotError
+from demijohn.sessions.stores import LISTING
 
 if TYPE_CHECKING:
     from demijohn.sessions.stores.base import Record
     from demijohn.site import Site
 
-_LISTING = ("cached-sql", "sql", "redis")
 _ROOT = "the site's folder; else the nearest one upwards with a config.yaml"
 _ID = "a session's id, or the value of its cookie"
 
@@ -64,7 +64,7 @@ def _add(actions: Any, name: str, purpose: str) -> argparse.ArgumentParser:
 
 
 def _clean(site: Site, args: argparse.Namespace) -> int:
-    return clean.run(args, lambda: _open(site), site.sessions.options.timeout)
+    return clean.run(args, site.sessions.store, site.sessions.options.timeout)
 
 
 def _count(site: Site, args: argparse.Namespace) -> int:
@@ -72,7 +72,7 @@ def _count(site: Site, args: argparse.Namespace) -> int:
 
     store = _shared(site, "count its sessions")
     if not isinstance(store, Counting):
-        raise StoreCannotError(store.name, "count its sessions", _LISTING)
+        raise StoreCannotError(store.name, "count its sessions", LISTING)
     alive, over = store.count()
     line = f"{number(alive, 'session')} alive"
     if isinstance(store, Cleaning):
@@ -110,7 +110,7 @@ def _end(site: Site, args: argparse.Namespace) -> int:
     else:
         store = _shared(site, "end a session")
         if store.name == "cookie":
-            raise StoreCannotError("cookie", "end a session, which lies with its visitor", (*_LISTING, "memcached"))
+            raise StoreCannotError("cookie", "end a session, which lies with its visitor", (*LISTING, "memcached"))
         id = _id(site, args.id)
         if id is None or not store.delete(id):
             return _unknown(args.id)
@@ -133,23 +133,13 @@ def _list(site: Site, args: argparse.Namespace) -> int:
 _ACTIONS = {"clean": _clean, "count": _count, "show": _show, "end": _end, "list": _list}
 
 
-def _open(site: Site) -> Any:
-    """The site's store. One with a database of its own connects when it is opened."""
-    try:
-        return site.sessions.store
-    except Exception as error:
-        if not type(error).__module__.startswith("sqlalchemy"):
-            raise
-        raise StoreUnavailableError(site.session_type, getattr(error, "orig", None) or error) from error
-
-
 def _shared(site: Site, what: str) -> Any:
     """The site's store, if another process than the site's can see into it."""
-    store = _open(site)
+    store: Any = site.sessions.store
     if store.name == "memory":
         raise DemijohnError(
             f"The session store 'memory' cannot {what} from here: each process of the site has its own, in its memory. "
-            f"Set session.type to one that can: {', '.join(_LISTING)}."
+            f"Set session.type to one that can: {', '.join(LISTING)}."
         )
     return store
 

@@ -3,10 +3,8 @@ busy."""
 
 from __future__ import annotations
 
-import os
 import select
 import time
-import weakref
 from typing import Any
 
 import sqlalchemy
@@ -14,6 +12,7 @@ from sqlalchemy import event
 
 from demijohn.database.dialects import LAZY
 from demijohn.errors import DriverMissingError
+from demijohn.forks import in_child
 
 #: Seconds of rest after which a connection is looked at before it is used. Less is a busy connection: not looked at.
 LOOK_AFTER = 1.0
@@ -56,7 +55,8 @@ def make_engine(
         event.listen(engine, "connect", _prepare_sqlite)
     else:
         _watch_rest(engine, idle)
-    _renew_after_fork(engine)
+    # Two processes on one connection read each other's rows; the parent goes on using its own.
+    in_child(engine, lambda forked: forked.dispose(close=False))
     return engine
 
 
@@ -100,17 +100,3 @@ def _has_news(connection: Any) -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(0))
-
-
-def _renew_after_fork(engine: sqlalchemy.Engine) -> None:
-    """Two processes on one connection read each other's rows (gunicorn --preload, uWSGI, PythonAnywhere)."""
-    if not hasattr(os, "register_at_fork"):  # Windows
-        return
-    reference = weakref.ref(engine)
-
-    def renew() -> None:
-        forked = reference()
-        if forked is not None:
-            forked.dispose(close=False)  # the parent goes on using its own
-
-    os.register_at_fork(after_in_child=renew)

@@ -38,8 +38,8 @@ class Client(pylibmc.Client):
 
     def gets(self, key: bytes) -> Any:
         try:
-            answer = super().gets(key)
-            return super().gets(key) if answer[0] is None else answer
+            answer = _gets(self, key)
+            return _gets(self, key) if answer[0] is None else answer
         except pylibmc.Error as error:
             return self._skip(error)
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import re
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from demijohn.errors import MemcachedDownError, ValueTooLargeError
+from demijohn.forks import in_child
 from demijohn.memcached.client import NAMES, Driver, Login, RefusedError, driver
 from demijohn.outage import Outage
 
@@ -119,7 +118,7 @@ class _Pool:
         self._driver: Driver | None = None
         self._free: deque[Any] = deque()  # its append and pop are atomic
         self._abandoned: list[Any] = []
-        _leave_to_parent(self)
+        in_child(self, _leave_to_parent)
 
     def call(self, name: str, key: bytes, *values: Any, insist: bool = False) -> Any:
         """What the client's method `name` answers."""
@@ -214,15 +213,6 @@ def _expiry(ttl: int) -> int:
 
 
 def _leave_to_parent(pool: _Pool) -> None:
-    if not hasattr(os, "register_at_fork"):  # Windows
-        return
-    reference = weakref.ref(pool)
-
-    def abandon() -> None:
-        forked = reference()
-        if forked is not None:
-            # Kept, because to free a pylibmc client is to say "quit" on the connection that the parent goes on using.
-            forked._abandoned.append(forked._free)
-            forked._free = deque()
-
-    os.register_at_fork(after_in_child=abandon)
+    # Kept, because to free a pylibmc client is to say "quit" on the connection that the parent goes on using.
+    pool._abandoned.append(pool._free)
+    pool._free = deque()

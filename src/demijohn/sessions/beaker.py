@@ -78,15 +78,9 @@ class Session(OurSession, beaker.session.Session):
             touched = self._touch()
         else:
             super().save()
-        cookie, scheme = self._options.cookie, "http"  # Beaker does not tell
-        if self._unsent or (touched and (cookie.slides or self._needs_cookie(False))):
-            self._send(cookie.header(self._sealed(), scheme))
-        elif self.is_new and self.was_invalidated and self._had_cookie:
-            self._send(cookie.expiring(scheme))
-
-    def _send(self, header: str) -> None:
-        self.request["cookie_out"] = header
-        self.request["set_cookie"] = True
+        set_cookie = self._set_cookie("http", touched)  # Beaker does not tell the scheme
+        if set_cookie is not None:
+            self.request.update(cookie_out=set_cookie, set_cookie=True)
 
 
 class _Carried(CarriedSession, Session):

@@ -19,6 +19,7 @@ class CarriedSession(Session):
 
     _store: CookieStore  # type: ignore[assignment]  # which keeps nothing under an id
     _value = ""
+    _advice = "Give the site a database, memcached or Redis, and set session.type to cached-sql, sql or redis."
 
     def load(self) -> None:
         self.revert()

@@ -69,6 +69,8 @@ class Kept(dict[str, Any]):
     #: When this session was used before, seconds since the epoch, to a tenth of the timeout; None where it is new.
     last_accessed: float | None = None
     was_invalidated = False
+    #: What to do with a session that has grown too large.
+    _advice = "Keep the data in the database, and its key in the session."
 
     def __init__(self, header: str, store: Store, options: Options) -> None:
         dict.__init__(self)  # and not Beaker's, which the subclass for Beaker's middleware has too
@@ -156,14 +158,20 @@ class Kept(dict[str, Any]):
             return
         else:
             touched = self._finish(late=headers is None)
-        if headers is None:
-            return
+        if headers is not None:
+            set_cookie = self._set_cookie(scheme, touched, failed)
+            if set_cookie is not None:
+                headers.append(("Set-Cookie", set_cookie))
+
+    def _set_cookie(self, scheme: str, touched: bool, failed: bool = False) -> str | None:
+        """The Set-Cookie header that goes with what has been written; None where the visitor need not hear of it."""
         cookie = self._options.cookie
         if self._unsent or (touched and (cookie.slides or self._needs_cookie(False))):
-            headers.append(("Set-Cookie", cookie.header(self._sealed(), scheme)))
             self._unsent = False
-        elif self.is_new and self.was_invalidated and self._had_cookie and not failed:
-            headers.append(("Set-Cookie", cookie.expiring(scheme)))
+            return cookie.header(self._sealed(), scheme)
+        if self.is_new and self.was_invalidated and self._had_cookie and not failed:
+            return cookie.expiring(scheme)
+        return None
 
     def _finish(self, late: bool) -> bool:
         """Write what has to be written. Whether nothing but the end was moved on."""
@@ -200,18 +208,16 @@ class Kept(dict[str, Any]):
         if self.unavailable is not None:
             raise self.unavailable
         store, timeout = self._store, self._options.timeout
-        user = self.get(USER)
-        if user is not None:
-            user = str(user)
         if self._record is None:
+            user = None if self.user is None else str(self.user)
             record = store.add(self.id, payload, timeout, user)
             while record is None:
                 self._id = None
                 record = store.add(self.id, payload, timeout, user)
         else:
-            record = store.replace(self.id, payload, self._record.token, timeout, user)
+            record = store.replace(self.id, payload, self._record.token, timeout)
             if record is None:
-                record = self._merge(self._record, user)
+                record = self._merge()
         if record is None:
             self._begin()  # somebody has signed out while this request was being answered: that stands
         else:
@@ -228,8 +234,7 @@ class Kept(dict[str, Any]):
         if self._record is None or not self._touch_due():
             return False
         try:
-            user = None if self.user is None else str(self.user)
-            self._store.touch(self.id, self._record, self._options.timeout, user)
+            self._store.touch(self.id, self._record, self._options.timeout)
         except StoreUnavailableError as error:
             tell(error)
         return True
@@ -290,7 +295,7 @@ class Kept(dict[str, Any]):
         payload = self._encode(self)
         return None if payload == self._record.payload else payload
 
-    def _merge(self, record: Record, user: str | None) -> Record | None:
+    def _merge(self) -> Record | None:
         """Write over a record that has been written since it was read: only what this request changed goes into it.
         None where it is gone."""
         baseline = self._baseline()
@@ -303,7 +308,7 @@ class Kept(dict[str, Any]):
                 return None
             data = {key: value for key, value in {**theirs, **mine}.items() if key not in removed}
             payload = self._encode(data)
-            kept = self._store.replace(self.id, payload, fresh.token, self._options.timeout, user)
+            kept = self._store.replace(self.id, payload, fresh.token, self._options.timeout)
             if kept is not None:
                 dict.clear(self)
                 self.update(data)
@@ -325,7 +330,9 @@ class Kept(dict[str, Any]):
                 _check_json(key, value)
             raise SessionDataError(f"The session cannot be kept: {error}.") from None
         if len(payload) > self._store.limit:
-            raise _too_large(self._store, len(payload))
+            size, name, limit = len(payload), self._store.name, self._store.limit
+            message = f"The session would take {size} bytes, and the store {name!r} takes {limit}. {self._advice}"
+            raise SessionDataError(message, size=size, limit=limit)
         return payload
 
     def _decode(self, record: Record) -> dict[str, Any] | None:
@@ -338,17 +345,6 @@ class Kept(dict[str, Any]):
             pass
         log.warning("A session's record cannot be read; the visitor gets an empty session. Another program's key?")
         return None
-
-
-def _too_large(store: Store, size: int) -> SessionDataError:
-    advice = "Keep the data in the database, and its key in the session."
-    if store.name == "cookie":
-        advice = "Give the site a database, memcached or Redis, and set session.type to cached-sql, sql or redis."
-    return SessionDataError(
-        f"The session would take {size} bytes, and the store {store.name!r} takes {store.limit}. {advice}",
-        size=size,
-        limit=store.limit,
-    )
 
 
 def _check_json(key: str, value: Any) -> None:

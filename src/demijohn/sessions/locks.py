@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from demijohn.errors import LockLostError, SessionLockedError, StoreCannotError, StoreUnavailableError
 from demijohn.sessions.kept import tell
+from demijohn.sessions.stores import LISTING
 from demijohn.sessions.stores.base import FRESH, Locking, Store
 
 #: Seconds between two looks at a lock that somebody else has: the first, and the longest.
@@ -42,7 +43,7 @@ def hold(store: Store, id: str | None, wait: float, life: int) -> Iterator[Lock]
     :raises SessionLockedError: others have held it for `wait` seconds.
     """
     if not isinstance(store, Locking):
-        raise StoreCannotError(store.name, "lock a session", ("cached-sql", "sql", "memcached", "redis"))
+        raise StoreCannotError(store.name, "lock a session", (*LISTING, "memcached"))
     if wait < 0 or life < 1:
         raise ValueError(f"session.lock(wait={wait!r}, life={life!r}): wait is at least 0 s, life at least 1 s.")
     token = secrets.token_urlsafe(12)

@@ -40,7 +40,6 @@ INSTEAD = {
     "memcache_module": "the client is chosen by itself: pylibmc, pymemcache or bmemcached, as they are installed",
     "use_cookies": "a session's id always travels in a cookie",
 }
-_WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 #: What a cookie's name, path and domain cannot hold (RFC 6265 section 4.1.1).
 _NOT_IN = {"key": r"[\s;,=\x00-\x1f]", "cookie_path": r"[;,\x00-\x1f]", "cookie_domain": r"[\s;,\x00-\x1f]"}
@@ -99,7 +98,14 @@ def _read(name: str, value: Any) -> Any:
     text = value.strip().lower()
     if text.isascii() and text.isdigit() and int in types:
         return int(text)
-    return _WORDS.get(text, value) if bool in types else value
+    if bool not in types:
+        return value
+    from demijohn.config import kinds  # only for those who write so
+
+    try:
+        return kinds.boolean(text)
+    except ValueError:
+        return value
 
 
 def _check(name: str, value: Any) -> str | None:

@@ -81,7 +81,11 @@ class RequestSession:
 
     def flashes(self) -> list[Flash]:
         """The messages that wait to be shown. They are shown once."""
-        return self._session().flashes() if "_flashes" in self._read() else []
+        session = self._read()
+        found = session.flashes()
+        if found:
+            session.lent = True
+        return found
 
     def prepare(self, status: int) -> None:
         session = self._loaded

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from demijohn.errors import StoreCannotError
 from demijohn.sessions.kept import CREATED
+from demijohn.sessions.stores import LISTING
 from demijohn.sessions.stores.base import Listing, Store
 
 
@@ -45,7 +46,7 @@ def end_all(store: Store, user: int | str, keep: str | None) -> int:
 
 def _listing(store: Store) -> Listing:
     if not isinstance(store, Listing):
-        raise StoreCannotError(store.name, "find all the sessions of a user", ("cached-sql", "sql", "redis"))
+        raise StoreCannotError(store.name, "find all the sessions of a user", LISTING)
     return store
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from demijohn.errors import SessionOptionError
 
 NAMES = ("cached-sql", "sql", "memcached", "redis", "cookie", "memory")
+#: Those that find all the sessions of a user.
+LISTING = ("cached-sql", "sql", "redis")
 #: Beaker's names, and ours as Beaker knows them.
 SPELLINGS = {
     "ext:memcached": "memcached",

@@ -57,11 +57,11 @@ class Store(Protocol):
     def add(self, id: str, payload: bytes, ttl: int, user: str | None = None) -> Record | None:
         """Keep a new record. None where the id is taken."""
 
-    def replace(self, id: str, payload: bytes, token: Any, ttl: int, user: str | None = None) -> Record | None:
+    def replace(self, id: str, payload: bytes, token: Any, ttl: int) -> Record | None:
         """Keep `payload` in place of the record that `token` came with. None where that has been written or deleted
         since. The user of a record never changes."""
 
-    def touch(self, id: str, record: Record, ttl: int, user: str | None = None) -> None:
+    def touch(self, id: str, record: Record, ttl: int) -> None:
         """Let this record live on, from now. A write by somebody else wins."""
 
     def delete(self, id: str) -> bool:

@@ -99,11 +99,11 @@ class CachedSqlStore:
         record = self._sql.add(id, payload, ttl, user)
         return None if record is None else self._put(id, _with_token(record), is_new=True)
 
-    def replace(self, id: str, payload: bytes, token: Any, ttl: int, user: str | None = None) -> Record | None:
-        record = self._sql.replace(id, payload, token.version, ttl, user)
+    def replace(self, id: str, payload: bytes, token: Any, ttl: int) -> Record | None:
+        record = self._sql.replace(id, payload, token.version, ttl)
         return None if record is None else self._put(id, _with_token(record, token.cas))
 
-    def touch(self, id: str, record: Record, ttl: int, user: str | None = None) -> None:
+    def touch(self, id: str, record: Record, ttl: int) -> None:
         if self._sql.extend(id, record._replace(token=record.token.version), ttl):  # else it may be deleted
             self._put(id, record._replace(ends=int(time.time()) + ttl))
 

@@ -58,7 +58,7 @@ class MemcachedStore:
             kept = self._client.add(key(id), b"%d %b" % (ends, payload), ttl)
         return Record(payload, None, ends) if kept else None
 
-    def replace(self, id: str, payload: bytes, token: Any, ttl: int, user: str | None = None) -> Record | None:
+    def replace(self, id: str, payload: bytes, token: Any, ttl: int) -> Record | None:
         if token is None:
             return None
         ends = int(time.time()) + ttl
@@ -68,7 +68,7 @@ class MemcachedStore:
             raise StoreUnavailableError(self.name, error) from error
         return Record(payload, None, ends) if kept else None
 
-    def touch(self, id: str, record: Record, ttl: int, user: str | None = None) -> None:
+    def touch(self, id: str, record: Record, ttl: int) -> None:
         self.replace(id, record.payload, record.token, ttl)
 
     def delete(self, id: str) -> bool:

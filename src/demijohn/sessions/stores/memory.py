@@ -38,14 +38,14 @@ class MemoryStore:
                 return None
             return self._put(id, _Row(payload, 1, int(time.time()) + ttl, user))
 
-    def replace(self, id: str, payload: bytes, token: Any, ttl: int, user: str | None = None) -> Record | None:
+    def replace(self, id: str, payload: bytes, token: Any, ttl: int) -> Record | None:
         with self._guard:
             row = self._alive(id)
             if row is None or row.version != token:
                 return None
             return self._put(id, _Row(payload, row.version + 1, int(time.time()) + ttl, row.user))
 
-    def touch(self, id: str, record: Record, ttl: int, user: str | None = None) -> None:
+    def touch(self, id: str, record: Record, ttl: int) -> None:
         with self._guard:
             row = self._alive(id)
             if row is not None and row.version == record.token:

@@ -68,7 +68,7 @@ class RedisStore:
         kept = self._server.run(scripts.ADD, self._keys(id, owner), value, ttl, id.encode())
         return Record(payload, value[:_TOKEN], ends) if kept else None
 
-    def replace(self, id: str, payload: bytes, token: Any, ttl: int, user: str | None = None) -> Record | None:
+    def replace(self, id: str, payload: bytes, token: Any, ttl: int) -> Record | None:
         if token is None:
             return None
         owner = token[_OWNER:]  # a record's user never changes
@@ -77,7 +77,7 @@ class RedisStore:
         kept = self._server.run(scripts.REPLACE, self._keys(id, owner), value, ttl, id.encode(), token)
         return Record(payload, value[:_TOKEN], ends) if kept else None
 
-    def touch(self, id: str, record: Record, ttl: int, user: str | None = None) -> None:
+    def touch(self, id: str, record: Record, ttl: int) -> None:
         if record.token is not None:
             ends = b"%012d" % (int(time.time()) + ttl)
             keys = self._keys(id, record.token[_OWNER:])

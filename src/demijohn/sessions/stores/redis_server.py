@@ -8,14 +8,13 @@ version 6 on that tries again, up to ten times and with pauses.
 from __future__ import annotations
 
 import logging
-import os
-import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from hashlib import sha1
 from typing import Any
 
 from demijohn.errors import SessionOptionError, StoreUnavailableError
+from demijohn.forks import in_child
 from demijohn.outage import Outage
 
 log = logging.getLogger("demijohn.redis")
@@ -50,7 +49,7 @@ class RedisServer:
         self._connection: Callable[[], Any] | None = None
         self._free: deque[Any] = deque()  # its append and pop are atomic
         self._outage = Outage(f"Redis at {_where(url)}", log)
-        _leave_to_parent(self)
+        in_child(self, _leave_to_parent)
 
     def run(self, script: Script, keys: Sequence[bytes], *arguments: bytes | int) -> Any:
         """What `script` answers. It may be run twice, as a command may; see `ask`. Raises as `ask` does."""
@@ -178,13 +177,4 @@ def _explained(error: Exception) -> Exception:
 
 
 def _leave_to_parent(server: RedisServer) -> None:
-    if not hasattr(os, "register_at_fork"):  # Windows
-        return
-    reference = weakref.ref(server)
-
-    def abandon() -> None:
-        forked = reference()
-        if forked is not None:
-            forked._free = deque()  # redis-py closes the child's side of them, and says nothing to the server
-
-    os.register_at_fork(after_in_child=abandon)
+    server._free = deque()  # redis-py closes the child's side of them, and says nothing to the server

@@ -114,12 +114,12 @@ class SqlStore:
             return self.add(id, payload, ttl, user) if gone else None
         return Record(payload, 1, now + ttl)
 
-    def replace(self, id: str, payload: bytes, token: Any, ttl: int, user: str | None = None) -> Record | None:
+    def replace(self, id: str, payload: bytes, token: Any, ttl: int) -> Record | None:
         now = int(time.time())
         _, count = self._execute(self._update, i=id, v=token, d=payload.decode(), e=now + ttl, now=now)
         return Record(payload, token + 1, now + ttl) if count else None
 
-    def touch(self, id: str, record: Record, ttl: int, user: str | None = None) -> None:
+    def touch(self, id: str, record: Record, ttl: int) -> None:
         self.extend(id, record, ttl)
 
     def extend(self, id: str, record: Record, ttl: int) -> bool:
