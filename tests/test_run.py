@@ -190,6 +190,6 @@ def test_db_create(site: Running) -> None:
     environment = clean_environment(DATABASE_URL=f"mysql://root:hidden@{HOST}:1/none")
     run = subprocess.run(command, cwd=site.folder, env=environment, capture_output=True, text=True)
     assert run.returncode == 1
-    assert "The tables could not be made in mysql" in run.stderr
+    assert "The database mysql+pymysql://" in run.stderr
     assert "hidden" not in run.stderr
     assert "Traceback" not in run.stderr

@@ -1,0 +1,42 @@
+"""`demijohn db`: the database's tables, and what is in them. Each action's module imports what is heavy when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+from demijohn.cli.load import load_site
+from demijohn.cli.root import find_root, prefer_development
+from demijohn.errors import DemijohnError
+
+#: Action: what it does, and its module here, which has `arguments(parser)` and `run(site, args) -> int`.
+ACTIONS = {
+    "create": ("make the tables that are missing; none is altered", "create"),
+}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--root", help="the site's folder; else the nearest one upwards with a config.yaml")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, (purpose, module) in ACTIONS.items():
+        action = actions.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
+        importlib.import_module(f"{__name__}.{module}").arguments(action)
+
+
+def run(args: argparse.Namespace) -> int:
+    root = find_root(args.root)
+    prefer_development()
+    site = load_site(root)
+    action = importlib.import_module(f"{__name__}.{ACTIONS[args.action][1]}")
+    try:
+        status: int = action.run(site, args)
+    except Exception as error:
+        from sqlalchemy.exc import DBAPIError
+
+        if not isinstance(error, DBAPIError):
+            raise
+        where = site.db.engine.url.render_as_string(hide_password=True)
+        raise DemijohnError(f"The database {where} is not answering, or refuses: {error.orig}") from error
+    finally:
+        site.db.close()
+    return status
