@@ -1,4 +1,4 @@
-"""`demijohn db`: the database's tables, and what is in them. Each action's module imports what is heavy when it runs."""
+"""`demijohn db`: the tables and what is in them. Each action's module imports what is heavy when it runs."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ def run(args: argparse.Namespace) -> int:
     try:
         status: int = action.run(site, args)
     except Exception as error:
+        from sqlalchemy import make_url
         from sqlalchemy.exc import DBAPIError
 
         if not isinstance(error, DBAPIError):
             raise
-        where = site.db.engine.url.render_as_string(hide_password=True)
+        where = make_url(site.db.url).render_as_string(hide_password=True)
         raise DemijohnError(f"The database {where} is not answering, or refuses: {error.orig}") from error
     finally:
         site.db.close()
