@@ -30,6 +30,19 @@ class DriverMissingError(DemijohnError):
         self.module = module
 
 
+class DatabaseDownError(DemijohnError):
+    """The database was not asked, because a moment ago it let nobody in."""
+
+    def __init__(self, database: str) -> None:
+        super().__init__(
+            f"{database} did not answer a moment ago, so it is left alone for a second. The log says why; try again."
+        )
+        #: Which one: `The database at host:port`.
+        self.database = database
+        #: Whether the log has heard of it.
+        self.told = True
+
+
 class StoreUnavailableError(DemijohnError):
     """A session store did not answer."""
 

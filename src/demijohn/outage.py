@@ -42,7 +42,8 @@ class Outage:
     def __init__(self, what: str, log: logging.Logger) -> None:
         #: Whether the last answer that was waited for did not come.
         self.down = False
-        self._what = what
+        #: The server's name.
+        self.what = what
         self._log = log
         self._next = 0.0  # when somebody may ask again
         self._warned_at = -WARNED
@@ -72,7 +73,7 @@ class Outage:
                 self._warned_at = now
                 self._warned = True
         if warn:
-            self._log.warning("%s is not answering: %s (said once a minute)", self._what, error)
+            self._log.warning("%s is not answering: %s (said once a minute)", self.what, error)
 
     def over(self) -> None:
         """The server answered."""
@@ -80,7 +81,7 @@ class Outage:
             tell = self._warned
             self.down = self._warned = False
         if tell:
-            self._log.warning("%s is answering again", self._what)
+            self._log.warning("%s is answering again", self.what)
 
 
 def _renew_lock(outage: Outage) -> None:

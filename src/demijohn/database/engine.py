@@ -3,6 +3,7 @@ busy."""
 
 from __future__ import annotations
 
+import logging
 import select
 import time
 from typing import Any
@@ -13,6 +14,9 @@ from sqlalchemy import event
 from demijohn.database.dialects import LAZY
 from demijohn.errors import DriverMissingError
 from demijohn.forks import in_child
+from demijohn.outage import Outage
+
+log = logging.getLogger("demijohn.database")
 
 #: Seconds of rest after which a connection is looked at before it is used. Less is a busy connection: not looked at.
 LOOK_AFTER = 1.0
@@ -55,9 +59,18 @@ def make_engine(
         event.listen(engine, "connect", _prepare_sqlite)
     else:
         _watch_rest(engine, idle)
+        if lazy:
+            dialect: Any = engine.dialect
+            dialect.outage = Outage(f"The database at {_place(address)}", log)
     # Two processes on one connection read each other's rows; the parent goes on using its own.
     in_child(engine, lambda forked: forked.dispose(close=False))
     return engine
+
+
+def _place(address: sqlalchemy.URL) -> str:
+    """Where the server is, in words for the log."""
+    host = address.host or address.query.get("unix_socket") or address.query.get("host") or "localhost"
+    return f"{host}:{address.port}" if address.port else str(host)
 
 
 def _is_near(address: sqlalchemy.URL) -> bool:

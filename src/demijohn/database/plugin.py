@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import bottle
 
 from demijohn import lifetime
-from demijohn.errors import NoDatabaseError, OutsideRequestError
+from demijohn.errors import DatabaseDownError, NoDatabaseError, OutsideRequestError
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -247,7 +247,7 @@ def _result(connection: sqlalchemy.Connection, statement: Any, parameters: Any) 
 
 
 def _answer(error: Exception) -> bottle.HTTPError | None:
-    if not type(error).__module__.startswith("sqlalchemy"):
+    if not (isinstance(error, DatabaseDownError) or type(error).__module__.startswith("sqlalchemy")):
         return None
     from demijohn.database.faults import answer
 

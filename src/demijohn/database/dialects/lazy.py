@@ -6,13 +6,24 @@ writes or locks, and COMMIT or ROLLBACK only when the driver says that a transac
 a write is as atomic as ever.
 
 The driver knows without asking: PyMySQL from the status flags of the last packet, libpq and sqlite3 from their state.
+
+A connection can die at any moment: the server restarts, a proxy between forgets it, an administrator kills it. Where
+nothing can be lost by that, because no transaction was open, the statement is run once more on a fresh connection and
+nobody hears of it: every plain read, and the BEGIN before a write. A server that lets nobody in is left alone for a
+second (`Outage`) before one caller finds out whether it is back; the others are told at once.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from demijohn.errors import DatabaseDownError
+
+if TYPE_CHECKING:
+    from demijohn.outage import Outage
 
 #: Execution option: the statement stands alone and needs no transaction of its own (one round trip, not three).
 ALONE = "demijohn_alone"
@@ -20,7 +31,12 @@ ALONE = "demijohn_alone"
 _READ = re.compile(
     r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(SELECT|WITH|VALUES|SHOW|EXPLAIN|DESC|PRAGMA|BEGIN|START)\b", re.I | re.S
 )
-_LOCKS = re.compile(r"\bFOR\s+(?:NO\s+KEY\s+)?(?:UPDATE|SHARE)\b|\bFOR\s+KEY\s+SHARE\b|\bLOCK\s+IN\s+SHARE\b", re.I)
+# The last two are locks of a connection, which must not be changed for another while they are held.
+_LOCKS = re.compile(
+    r"\bFOR\s+(?:NO\s+KEY\s+)?(?:UPDATE|SHARE)\b|\bFOR\s+KEY\s+SHARE\b|\bLOCK\s+IN\s+SHARE\b"
+    r"|\bGET_LOCK\b|\bpg_(?:try_)?advisory_",
+    re.I,
+)
 _WRITES = re.compile(r"\b(?:INSERT|UPDATE|DELETE|MERGE|REPLACE)\b", re.I)
 
 
@@ -39,29 +55,60 @@ class LazyTransactions:
     """Mixed in before a stock dialect, whose engine must be made with `isolation_level="AUTOCOMMIT"`."""
 
     begin_statement = "BEGIN"
+    #: Whether the server lets anybody in. None, for SQLite: there is no server.
+    outage: Outage | None = None
 
     def in_transaction(self, connection: Any) -> bool:
         """Whether a transaction is open on this driver connection; asks the driver, not the server."""
         raise NotImplementedError
 
-    def _before(self, cursor: Any, sql: str, context: Any) -> None:
-        if is_read(sql) and not (context is not None and context._is_server_side):
-            return
-        if context is not None and context.execution_options.get(ALONE):
-            return
-        if not self.in_transaction(cursor.connection):
-            cursor.execute(self.begin_statement)
+    def is_absent(self, error: Any) -> bool:
+        """Whether a refused connect means that nobody is there, rather than that this user may not come in."""
+        return False
+
+    # Connecting
+
+    def connect(self, *args: Any, **options: Any) -> Any:
+        outage = self.outage
+        if outage is None:
+            return super().connect(*args, **options)  # type: ignore[misc]
+        if outage.down and not outage.may_ask():
+            raise DatabaseDownError(outage.what)
+        try:
+            connection = super().connect(*args, **options)  # type: ignore[misc]
+        except self._errors as error:
+            if self.is_absent(error):
+                outage.failed(error)
+                error.told = True  # and nobody need tell the log again
+            elif outage.down:
+                outage.over()
+            raise
+        if outage.down:
+            outage.over()
+        return connection
+
+    # Statements
 
     def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
-        self._before(cursor, statement, context)
-        cursor.execute(statement, parameters)
+        cursor, at_stake = self._begin(cursor, statement, context)
+        try:
+            cursor.execute(statement, parameters)
+        except self._errors as error:
+            if at_stake:
+                raise
+            self._renew(error, cursor, context).execute(statement, parameters)
 
     def do_execute_no_params(self, cursor: Any, statement: str, context: Any = None) -> None:
-        self._before(cursor, statement, context)
-        cursor.execute(statement)
+        cursor, at_stake = self._begin(cursor, statement, context)
+        try:
+            cursor.execute(statement)
+        except self._errors as error:
+            if at_stake:
+                raise
+            self._renew(error, cursor, context).execute(statement)
 
     def do_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
-        self._before(cursor, statement, context)
+        cursor, _ = self._begin(cursor, statement, context)
         super().do_executemany(cursor, statement, parameters, context)  # type: ignore[misc]
 
     def do_rollback(self, dbapi_connection: Any) -> None:
@@ -71,5 +118,75 @@ class LazyTransactions:
 
     def do_commit(self, dbapi_connection: Any) -> None:
         connection = getattr(dbapi_connection, "dbapi_connection", dbapi_connection)
-        if self.in_transaction(connection):
+        if not self.in_transaction(connection):
+            return
+        try:
             connection.commit()
+        except self._errors as error:
+            error.in_doubt = True  # if the connection is gone: it may have been carried out, and the answer lost
+            raise
+
+    @property
+    def _errors(self) -> Any:
+        return self.loaded_dbapi.Error  # type: ignore[attr-defined]
+
+    def _begin(self, cursor: Any, sql: str, context: Any) -> tuple[Any, bool]:
+        """Begin the transaction that `sql` needs, if it needs one that is not open yet. Returns the cursor to run it
+        with, and whether something would be lost if the connection died now."""
+        if self.in_transaction(cursor.connection):
+            return cursor, True
+        if is_read(sql) and not (context is not None and context._is_server_side):
+            return cursor, False
+        if context is not None and context.execution_options.get(ALONE):
+            return cursor, True
+        try:
+            self.begin(cursor.connection)
+        except self._errors as error:
+            cursor = self._renew(error, cursor, context)
+            self.begin(cursor.connection)
+        return cursor, True
+
+    def begin(self, connection: Any) -> None:
+        """Begin a transaction on this driver connection."""
+        connection.cursor().execute(self.begin_statement)  # not by the statement's cursor: it may be a server's own
+
+    def _renew(self, error: Any, cursor: Any, context: Any) -> Any:
+        """A cursor on a fresh connection, which takes the place of the one that has died with `error`.
+
+        :raises: `error`, if the connection has not died, or no other can be had.
+        """
+        connection = None if context is None else context.root_connection
+        if connection is None or not self._may_renew(error, connection, cursor, context):
+            raise error
+        with suppress(self._errors):
+            cursor.close()
+        died = connection._dbapi_connection
+        # As SQLAlchemy does it when it finds a dead one: those that were made before it are not believed any more.
+        connection._is_disconnect = True
+        connection.engine.pool._invalidate(died, error, _checkin=False)
+        connection.invalidate(error)
+        try:
+            # Not through the Connection, which would want the transaction to be rolled back that never began.
+            fresh = connection._dbapi_connection = self.replacement(connection)
+        except (self._errors, DatabaseDownError):
+            raise error from None
+        del connection._is_disconnect
+        context._dbapi_connection = fresh
+        context.cursor = context.create_cursor()
+        return context.cursor
+
+    def replacement(self, connection: Any) -> Any:
+        """A pooled driver connection for a SQLAlchemy connection whose own has died."""
+        return connection.engine.raw_connection()
+
+    def _may_renew(self, error: Any, connection: Any, cursor: Any, context: Any) -> bool:
+        # Asked in vain for as long as the driver was told to wait: asking again would take as long again.
+        if isinstance(error.__context__, TimeoutError) or connection.invalidated:
+            return False
+        # The rows of an INSERT of many are fetched from the cursor that SQLAlchemy holds; and a connection that was
+        # given an isolation level of its own is not replaced by one without.
+        if context.execute_style.name == "INSERTMANYVALUES" or connection.get_execution_options().get(
+            "isolation_level"
+        ):
+            return False
+        return self.is_disconnect(error, connection._dbapi_connection, cursor)  # type: ignore[attr-defined,no-any-return]

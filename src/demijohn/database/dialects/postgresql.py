@@ -14,3 +14,11 @@ class PostgreSQL(LazyTransactions, PGDialect_psycopg):
 
     def in_transaction(self, connection: Any) -> bool:
         return connection.pgconn.transaction_status != 0  # type: ignore[no-any-return]  # libpq's PQTRANS_IDLE
+
+    def begin(self, connection: Any) -> None:
+        connection.execute(self.begin_statement)
+
+    def is_absent(self, error: Any) -> bool:
+        # What a server says has FATAL before it; that it is starting up or shutting down is as good as no answer.
+        said = str(error)
+        return "FATAL" not in said or "the database system is" in said

@@ -16,3 +16,6 @@ class SQLite(LazyTransactions, SQLiteDialect_pysqlite):
 
     def in_transaction(self, connection: Any) -> bool:
         return connection.in_transaction  # type: ignore[no-any-return]
+
+    def begin(self, connection: Any) -> None:
+        connection.execute(self.begin_statement)

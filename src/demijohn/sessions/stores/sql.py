@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import BigInteger, Column, Integer, String, Table, Text, bindparam, exc, func
 
-from demijohn.errors import StoreUnavailableError
+from demijohn.errors import DatabaseDownError, StoreUnavailableError
 from demijohn.sessions.stores.base import FRESH, Listed, Record
 
 TABLE = "demijohn_sessions"
@@ -193,7 +193,7 @@ class SqlStore:
             return self._run(statement, parameters)
         except exc.IntegrityError:
             raise
-        except exc.SQLAlchemyError as error:
+        except (exc.SQLAlchemyError, DatabaseDownError) as error:
             cause = getattr(error, "orig", None) or error
             if TABLE in str(cause):
                 cause = RuntimeError(f"{cause}. If the table {TABLE} is missing, make it: {_MAKE_IT}")
