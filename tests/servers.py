@@ -55,6 +55,8 @@ _COMMANDS: dict[str, Callable[[int, str], list[str]]] = {
     "uwsgi": _uwsgi,
 }
 SERVERS = tuple(_COMMANDS)
+# Not among SERVERS, which stands for those that a site is likely to meet.
+_COMMANDS["gunicorn-gevent"] = _gunicorn("gevent", "--worker-connections=1000")
 
 
 class Server:
@@ -76,13 +78,16 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(server: str, app: str, *, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> Iterator[Server]:
+def serving(
+    server: str, app: str, *options: str, cwd: Path = ROOT, env: Mapping[str, str] | None = None
+) -> Iterator[Server]:
     """`app`, as `module:name`, under one of SERVERS.
 
+    :param options: further arguments of the server's command line.
     :param cwd: the working directory. The root of the checkout can be imported from in any.
     :param env: environment variables for the server, beside those of the tests. Settings of sites are not passed on.
     """
-    with _WebServer(server, app, cwd, env or {}) as process:
+    with _WebServer(server, app, options, cwd, env or {}) as process:
         yield Server(process)
         process.stop()
 
@@ -90,12 +95,12 @@ def serving(server: str, app: str, *, cwd: Path = ROOT, env: Mapping[str, str] |
 class _WebServer(Service):
     name = "web"
 
-    def __init__(self, kind: str, app: str, cwd: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, kind: str, app: str, options: tuple[str, ...], cwd: Path, env: Mapping[str, str]) -> None:
         self.kind = kind
         self._app = app
         self._cwd = cwd
         self._env = {**env, "PYTHONPATH": os.pathsep.join([str(ROOT), env.get("PYTHONPATH", "")])}
-        super().__init__()
+        super().__init__(*options)
 
     def command(self) -> list[str]:
         unset = [f"--unset={name}" for name in os.environ if name.startswith(OURS)]

@@ -12,6 +12,7 @@ import sqlalchemy
 from sqlalchemy import BigInteger, Column, Integer, String, Table, Text, bindparam, exc, func
 
 from demijohn.errors import DatabaseDownError, StoreUnavailableError
+from demijohn.forks import in_child, renew
 from demijohn.sessions.stores.base import FRESH, Listed, Record
 
 TABLE = "demijohn_sessions"
@@ -206,6 +207,7 @@ class _WithEngine(SqlStore):
         self._engine = sqlalchemy.create_engine(
             url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, skip_autocommit_rollback=True
         )
+        in_child(self._engine, lambda forked: forked.dispose(close=False))  # the parent goes on using its own
         super().__init__(self._insist)
 
     def create_table(self) -> None:
@@ -223,6 +225,7 @@ class _WithEngine(SqlStore):
             return self._once(statement, parameters)  # the server has hung up on a connection at rest
 
     def _once(self, statement: Any, parameters: Mapping[str, Any]) -> tuple[list[Any], int]:
+        renew()
         with self._engine.connect() as connection:
             result = connection.execute(statement, parameters)
             return (list(result), 0) if result.returns_rows else ([], result.rowcount)
