@@ -42,7 +42,8 @@ def nothing_preferred() -> Iterator[None]:
 
 def test_without_a_file_there_are_defaults(tmp_path: Path) -> None:
     settings = config.load(tmp_path, None, SAFE)
-    for name in OPTIONS.keys() - {"secret", "session.secret", "database.url", "session.type"}:
+    chosen = {"secret", "session.secret", "database.url", "database.pool_size", "database.max_overflow", "session.type"}
+    for name in OPTIONS.keys() - chosen:
         assert settings[name] == OPTIONS[name].default
         assert settings.source(name) == "default"
     assert settings["app"] == {}

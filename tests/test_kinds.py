@@ -149,6 +149,17 @@ def test_refusals_that_need_a_word_more() -> None:
         ("mysql://u:p@h/d?ssl-mode=REQUIRED", "mysql+pymysql://u:p@h/d?ssl_check_hostname=false&charset=utf8mb4"),
         ("mysql://u:p@h/d?sslmode=disable", "mysql+pymysql://u:p@h/d?ssl_disabled=true&charset=utf8mb4"),
         ("mysql://u:p@h/d?sslmode=prefer", "mysql+pymysql://u:p@h/d?charset=utf8mb4"),
+        ("mysql://u:p@h/d?sslmode=verify-full", "mysql+pymysql://u:p@h/d?ssl_verify_identity=true&charset=utf8mb4"),
+        ("mysql://u:p@h/d?ssl-mode=VERIFY_CA", "mysql+pymysql://u:p@h/d?ssl_verify_cert=true&charset=utf8mb4"),
+        ("postgres://u:p@/d?host=/cloudsql/p:r:i", "postgresql+psycopg://u:p@/d?host=/cloudsql/p:r:i"),
+        (
+            "postgres://u:p@%2Fcloudsql%2Fp%3Ar%3Ai/d",
+            "postgresql+psycopg://u:p@/d?host=%2Fcloudsql%2Fp%3Ar%3Ai",
+        ),
+        (
+            "mysql://u:p@/d?unix_socket=/cloudsql/p:r:i",
+            "mysql+pymysql://u:p@/d?unix_socket=/cloudsql/p:r:i&charset=utf8mb4",
+        ),
         ("mysql://u:p@h/d?sslmode=verify-ca&ssl_ca=/c", "mysql+pymysql://u:p@h/d?ssl_ca=/c&charset=utf8mb4"),
         ("mysql://u:p%40ss@[::1]:3306/d", "mysql+pymysql://u:p%40ss@[::1]:3306/d?charset=utf8mb4"),
         ("sqlite:///data.sqlite", "sqlite:///data.sqlite"),
@@ -172,7 +183,7 @@ def test_password_that_is_not_quoted_is_told_without_it(written: str) -> None:
 
 def test_tls_that_pymysql_cannot_do_is_not_dropped_silently() -> None:
     with pytest.raises(ValueError, match=r"PyMySQL has no sslmode; .* write ssl_ca=FILE"):
-        urls.mend("mysql://u:p@h/d?sslmode=verify-full")
+        urls.mend("mysql://u:p@h/d?sslmode=perhaps")
 
 
 def test_mended_urls_are_what_sqlalchemy_and_the_drivers_take() -> None:

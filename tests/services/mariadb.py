@@ -42,6 +42,7 @@ class MariaDB(Database):
             "--no-defaults",
             f"--user={self._user()}",
             f"--datadir={self.folder / 'data'}",
+            f"--tmpdir={self.folder}",  # in /tmp each takes away the others' tables as it starts
             "--auth-root-authentication-method=normal",
             "--skip-name-resolve",
             "--skip-test-db",

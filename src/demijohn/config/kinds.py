@@ -32,6 +32,9 @@ _BYTES = {
     "mib": 1024**2,
     "gib": 1024**3,
 }
+TLS_WORDS = ("auto", "off", "require", "verify")
+#: libpq's words, and those of YAML.
+_SSLMODES = {"prefer": "auto", "disable": "off", "false": "off", "no": "off", "verify-full": "verify"}
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -55,6 +58,15 @@ def boolean_or_seconds(value: object) -> bool | int:
     if isinstance(value, bool) or (isinstance(value, str) and value.isalpha()):
         return boolean(value)
     return seconds(value)
+
+
+def integer_or(word: str, low: int, high: int) -> Callable[[object], int | str]:
+    number = integer(low, high)
+
+    def read(value: object) -> int | str:
+        return word if value == word else number(value)
+
+    return read
 
 
 def integer(low: int, high: int) -> Callable[[object], int]:
@@ -156,6 +168,29 @@ def database_url(value: object) -> Url:
     return Url("" if value == "" else urls.mend(text(value)))
 
 
+def replicas(value: object) -> tuple[str, ...]:
+    """Database URLs, mended, or names of hosts; in a list, or with white space or commas between them."""
+    items = value if isinstance(value, (list, tuple)) else (value,)
+    words = [word for item in items for word in text(item).split()]
+    # A comma may be a part of a URL, but not one before the next.
+    pattern = r",(?=[A-Za-z][\w+]*://)"
+    found = [part for word in words for part in (re.split(pattern, word) if "://" in word else word.split(","))]
+    return tuple(_replica(part) for part in (part.strip(",") for part in found) if part)
+
+
+def _replica(word: str) -> str:
+    if "://" in word:
+        return Url(urls.mend(word))
+    return matching(r"([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\])(:[0-9]+)?")(word)
+
+
+def tls(value: object) -> str:
+    """YAML takes a bare `off` for false."""
+    if value is False:
+        return "off"
+    return choice(*TLS_WORDS, others=_SSLMODES)(value)
+
+
 def plain_url(value: object) -> Url:
     """Any address that may hold a password."""
     return Url(text(value))
@@ -192,6 +227,8 @@ _SERVERS = "a list of servers, each host:port, [ipv6]:port or the path of a unix
 SERVERS = Kind(_SERVERS, servers)
 BARE_SERVERS = Kind(_SERVERS, bare_servers)
 DATABASE_URL = Kind("a database URL such as postgresql://user:password@host/name, or empty for none", database_url)
+REPLICAS = Kind("a list of database URLs, or of hosts that have the same database", replicas)
+TLS = Kind("auto, off, require or verify", tls, TLS_WORDS)
 URL = Kind("an address", plain_url)
 REDIS_URL = Kind("a URL that begins with redis://, rediss:// or unix://", redis_url)
 JSON = Kind("json", json_only)
@@ -199,6 +236,10 @@ JSON = Kind("json", json_only)
 
 def whole(low: int, high: int) -> Kind:
     return Kind(f"a whole number from {low} to {high}", integer(low, high))
+
+
+def whole_or_auto(low: int, high: int) -> Kind:
+    return Kind(f"auto, or a whole number from {low} to {high}", integer_or("auto", low, high))
 
 
 def one_of(*names: str, others: Mapping[str, str] = _NOTHING, refused: Mapping[str, str] = _NOTHING) -> Kind:

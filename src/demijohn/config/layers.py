@@ -129,7 +129,7 @@ def _quoted(option: Option, value: object) -> str:
     """`, not VALUE`; nothing where the value is a secret, or could be an address with a password in it."""
     if isinstance(value, (list, tuple, Mapping)):
         return ", not a mapping" if isinstance(value, Mapping) else ", not a list" if not _is_list(option) else ""
-    if option.secret or option.name.endswith(".url"):
+    if option.secret or option.name.endswith((".url", ".replicas")):
         return ""
     return f", not {str(value)[:60]!r}" if isinstance(value, str) else f", not {str(value)[:60]}"
 

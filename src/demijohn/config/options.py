@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from demijohn.config import kinds
-from demijohn.config.kinds import Kind, one_of, whole
+from demijohn.config.kinds import Kind, one_of, whole, whole_or_auto
 from demijohn.config.secret import Url
 
 _STORES = ("cached-sql", "sql", "memcached", "redis", "cookie", "memory")
@@ -74,14 +74,72 @@ OPTIONS: dict[str, Option] = {
             "Where the database is. An SQLite file is looked for beside config.yaml. Empty: the site has no database.",
             env=("DATABASE_URL",),
         ),
-        Option("database.pool_size", whole(1, 1000), 5, "Connections that each process keeps open."),
-        Option("database.max_overflow", whole(0, 1000), 10, "Connections it may open beyond those, for a moment."),
+        Option(
+            "database.max_connections",
+            whole(1, 100_000),
+            None,
+            "How many connections the database allows the whole site. Empty: nothing is counted.",
+        ),
+        Option(
+            "database.pool_size",
+            whole_or_auto(1, 1000),
+            "auto",
+            "Connections that each process keeps open. auto: as many as it has threads, within its share of "
+            "database.max_connections.",
+        ),
+        Option(
+            "database.max_overflow",
+            whole_or_auto(0, 1000),
+            "auto",
+            "Connections it may open beyond those, for a moment. auto: as many again, within its share.",
+        ),
         Option("database.pool_timeout", kinds.SECONDS, 10, "How long a request waits for a connection.", "seconds"),
         Option(
             "database.idle",
             kinds.SECONDS,
             25,
             "A connection that has rested longer is replaced. The strictest host hangs up after 30 s.",
+            "seconds",
+        ),
+        Option(
+            "database.connect_timeout",
+            whole(1, 600),
+            5,
+            "How long the server may take to let a connection in.",
+            "seconds",
+        ),
+        Option(
+            "database.tls",
+            kinds.TLS,
+            "auto",
+            "auto: nothing on this machine is encrypted, and elsewhere what the server can encrypt. off. require: "
+            "encrypted or nothing. verify: its certificate and its name are checked as well.",
+        ),
+        Option(
+            "database.tls_ca",
+            kinds.TEXT,
+            None,
+            "A file with the authorities that may have signed the server's certificate, beside config.yaml; by default "
+            "the system's. For verify.",
+        ),
+        Option(
+            "database.replicas",
+            kinds.REPLICAS,
+            (),
+            "Copies of the database that are read from: database URLs, or hosts with the same user, password, port and "
+            "name.",
+        ),
+        Option(
+            "database.replica_choice",
+            one_of("round-robin", "random"),
+            "round-robin",
+            "Which replica is read from next.",
+        ),
+        Option(
+            "database.replica_lag",
+            kinds.SECONDS,
+            5,
+            "Who has written reads the database itself for so long, because the replicas may not have it yet.",
             "seconds",
         ),
         Option("database.echo", kinds.BOOLEAN, False, "Log each statement."),

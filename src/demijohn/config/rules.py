@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from demijohn.config import addresses, stores, urls
+from demijohn.config import addresses, databases, pool, stores
 from demijohn.config.draft import Draft, Given
 from demijohn.config.options import OPTIONS
-from demijohn.config.secret import Secret, Url
+from demijohn.config.secret import Secret
 from demijohn.config.settings import DEFAULT
 from demijohn.errors import Problem
 
@@ -33,7 +33,8 @@ def settle(draft: Draft, name: Given | None) -> None:
         draft.put("secret", (DEVELOPMENT_SECRET,), f"{DEFAULT} (development only)")
     if not draft.values["session.secret"]:
         draft.put("session.secret", draft.values["secret"], draft.sources["secret"])
-    draft.values["database.url"] = Url(urls.rooted(draft.values["database.url"], draft.root))
+    databases.read_addresses(draft)
+    pool.choose(draft)
     for names, contradiction in _CONTRADICTIONS:
         if draft.wrong.isdisjoint(names):
             source = next((draft.sources[n] for n in names if not draft.is_default(n)), DEFAULT)
@@ -115,6 +116,8 @@ _CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[[Draft], Iterator[str]]],
     (("secret", "environment"), _long_enough("secret")),
     (("session.secret", "environment"), _long_enough("session.secret")),
     (("database.url", "environment"), _forgetful_sqlite),
+    *databases.CONTRADICTIONS,
+    *pool.CONTRADICTIONS,
     (("memcached.username", "memcached.password", "memcached.url"), _half_of_a_user),
     *stores.CONTRADICTIONS,
     (("session.samesite", "session.secure"), _cookie),

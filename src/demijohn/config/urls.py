@@ -22,6 +22,10 @@ _TLS_OF_PYMYSQL = {
     "preferred": None,
     "require": "ssl_check_hostname=false",  # encrypted or nothing; whose certificate it is, is not checked
     "required": "ssl_check_hostname=false",
+    "verify-ca": "ssl_verify_cert=true",
+    "verify_ca": "ssl_verify_cert=true",
+    "verify-full": "ssl_verify_identity=true",
+    "verify_identity": "ssl_verify_identity=true",
 }
 _URL = (
     r"(?s)(?P<scheme>[A-Za-z][\w+]*)://(?:(?P<user>[^/?#]*)@)?(?P<host>\[[^\]/?#]*\]|[^:/?#\[\]]*)(?::(?P<port>\d*))?"
@@ -44,6 +48,9 @@ def mend(url: str) -> str:
     scheme = match["scheme"].lower()
     start = DRIVERS.get(scheme, scheme) + url[len(scheme) :].partition("?")[0]
     query = [item for item in (match["query"] or "").split("&") if item]
+    if match["host"][:3].lower() == "%2f" and scheme.startswith("postgres"):  # libpq's way to write a socket's folder
+        start = start.replace(match["host"], "", 1)
+        query.append(f"host={match['host']}")
     if scheme.partition("+")[0] in ("mysql", "mariadb"):
         query = _mysql_query(query, start.startswith(("mysql+pymysql", "mariadb+pymysql")))
     return "?".join([start, "&".join(query)] if query else [start])

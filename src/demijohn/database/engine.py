@@ -12,6 +12,8 @@ import sqlalchemy
 from sqlalchemy import event
 
 from demijohn.database.dialects import LAZY
+from demijohn.database.refused import tell_refusals
+from demijohn.database.tls import connect_args
 from demijohn.errors import DriverMissingError
 from demijohn.forks import in_child
 from demijohn.outage import Outage
@@ -30,27 +32,44 @@ def make_engine(
     pool_timeout: float = 10.0,  # seconds
     idle: float | None = 25.0,  # seconds
     echo: bool = False,
+    tls: str = "auto",
+    tls_ca: str | None = None,
+    connect_timeout: int = 5,  # seconds
+    workers: int | None = None,
+    max_connections: int | None = None,
+    plain: bool = False,
 ) -> sqlalchemy.Engine:
     """An engine for `url` that connects at the first use, survives a fork and costs one round trip a read.
 
     :param idle: a connection that has rested longer than this many seconds is replaced unasked; None: never.
+    :param tls: as `tls.connect_args` takes it; so are `tls_ca` and `connect_timeout`.
+    :param workers: the processes that serve the site, and `max_connections`, what the database allows all of them: both
+        only to tell the log, when the database lets no more connections in.
+    :param plain: SQLAlchemy's own dialect and no pool: for a connection that must stay the same, as a lock's.
     :raises sqlalchemy.exc.ArgumentError: `url` is not a database URL.
     :raises DriverMissingError: the database's driver is not installed.
+    :raises DatabaseTlsError: `tls_ca`, or what the URL says of TLS, cannot be used.
     """
     address = sqlalchemy.make_url(url)
-    driver = LAZY.get(address.drivername, address.drivername)
+    driver = address.drivername if plain else LAZY.get(address.drivername, address.drivername)
     kind = address.get_backend_name()
     lazy = driver != address.drivername
     options: dict[str, Any] = {"echo": echo}
     if lazy:
         options["isolation_level"] = "AUTOCOMMIT"
-    if kind != "sqlite" or address.database not in (None, "", ":memory:"):
+    if plain:
+        options["poolclass"] = sqlalchemy.NullPool
+    elif kind != "sqlite" or address.database not in (None, "", ":memory:"):
         options.update(pool_size=pool_size, max_overflow=max_overflow, pool_timeout=pool_timeout)
+        # The connection that has rested least comes first. Taken in turn, all of them would rest too long on a quiet
+        # site, and be replaced again and again; so only those rest that nobody needs.
+        options["pool_use_lifo"] = True
     if kind == "sqlite":
         options["connect_args"] = {"timeout": 30}  # seconds that a writer waits for another
-    elif kind in ("mysql", "mariadb") and _is_near(address) and not any(k.startswith("ssl") for k in address.query):
-        # Without this PyMySQL loads the system's CA bundle for each connection, 40 ms, and then does not use it.
-        options["connect_args"] = {"ssl_disabled": True}
+    else:
+        address, options["connect_args"] = connect_args(
+            address, tls=tls, tls_ca=tls_ca, connect_timeout=connect_timeout
+        )
     try:
         engine = sqlalchemy.create_engine(address.set(drivername=driver), **options)
     except ModuleNotFoundError as error:
@@ -59,22 +78,27 @@ def make_engine(
         event.listen(engine, "connect", _prepare_sqlite)
     else:
         _watch_rest(engine, idle)
+        if plain and driver.endswith("+pymysql"):
+            event.listen(engine, "do_connect", _connect_pymysql)  # which our own dialect does by itself
         if lazy:
             dialect: Any = engine.dialect
             dialect.outage = Outage(f"The database at {_place(address)}", log)
+            dialect.refused = tell_refusals(pool_size, max_overflow, workers, max_connections)
     # Two processes on one connection read each other's rows; the parent goes on using its own.
     in_child(engine, lambda forked: forked.dispose(close=False))
     return engine
+
+
+def _connect_pymysql(_dialect: Any, _record: Any, args: Any, options: Any) -> Any:
+    from demijohn.database.dialects.connection import Connection
+
+    return Connection(*args, **options)
 
 
 def _place(address: sqlalchemy.URL) -> str:
     """Where the server is, in words for the log."""
     host = address.host or address.query.get("unix_socket") or address.query.get("host") or "localhost"
     return f"{host}:{address.port}" if address.port else str(host)
-
-
-def _is_near(address: sqlalchemy.URL) -> bool:
-    return "unix_socket" in address.query or address.host in (None, "localhost", "127.0.0.1", "::1")
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -18,5 +18,6 @@ HOST = Host(
         "database.idle": 10,  # MySQL hangs up after 30 s; 10 s is what the guide's FAQ advises
         "memcached.url": "127.0.0.1:11211",  # its pylibmc finds the servers by itself, but wants to be given one
     },
-    variables={"memcached.prefix": "APP_NAME"},
+    # The host of the read-only copy of its MySQL; everything else is as in database.url.
+    variables={"memcached.prefix": "APP_NAME", "database.replicas": "MYSQL_HOST_S"},
 )

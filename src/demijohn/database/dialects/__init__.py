@@ -7,8 +7,11 @@ from __future__ import annotations
 from sqlalchemy.dialects import registry
 
 from demijohn.database.dialects.lazy import ALONE as ALONE
+from demijohn.database.dialects.lazy import MOVE as MOVE
+from demijohn.database.dialects.lazy import REPLICA as REPLICA
 from demijohn.database.dialects.lazy import LazyTransactions as LazyTransactions
 from demijohn.database.dialects.lazy import is_read as is_read
+from demijohn.database.dialects.lazy import replica_of as replica_of
 
 #: The drivers that have a lazy dialect, and its name in a SQLAlchemy URL.
 LAZY = {

@@ -20,13 +20,19 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from demijohn.errors import DatabaseDownError
+from demijohn.errors import DatabaseDownError, StreamFromReplicaError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from demijohn.outage import Outage
 
 #: Execution option: the statement stands alone and needs no transaction of its own (one round trip, not three).
 ALONE = "demijohn_alone"
+#: Execution option: what follows is to happen at the primary, though the connection may be one to a replica.
+MOVE = "demijohn_move"
+#: Marks a place in the pool of a replica, in SQLAlchemy's `record_info`: the pool's engine.
+REPLICA = "demijohn_replica"
 
 _READ = re.compile(
     r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(SELECT|WITH|VALUES|SHOW|EXPLAIN|DESC|PRAGMA|BEGIN|START)\b", re.I | re.S
@@ -57,6 +63,13 @@ class LazyTransactions:
     begin_statement = "BEGIN"
     #: Whether the server lets anybody in. None, for SQLite: there is no server.
     outage: Outage | None = None
+    #: Told of each connect that the server has refused.
+    refused: Any = None
+    #: Of a replica's dialect: where its connections go to write, and how another is had for one that has died.
+    primary: Any = None
+    replace: Any = None
+    #: How many other connections are tried, where one has died: that of each other server may have died too.
+    tries = 1
 
     def in_transaction(self, connection: Any) -> bool:
         """Whether a transaction is open on this driver connection; asks the driver, not the server."""
@@ -65,6 +78,16 @@ class LazyTransactions:
     def is_absent(self, error: Any) -> bool:
         """Whether a refused connect means that nobody is there, rather than that this user may not come in."""
         return False
+
+    def is_read_only(self, error: Any) -> bool:
+        """Whether the server has refused because it takes no writes."""
+        return False
+
+    def is_disconnect(self, error: Any, connection: Any, cursor: Any) -> bool:
+        """Connections to a server that takes no writes are dropped, too: after a failover they lead to what is now a
+        replica, and would for ever, while new ones lead to the primary."""
+        gone: bool = super().is_disconnect(error, connection, cursor)  # type: ignore[misc]
+        return gone or self.is_read_only(error)
 
     # Connecting
 
@@ -80,8 +103,11 @@ class LazyTransactions:
             if self.is_absent(error):
                 outage.failed(error)
                 error.told = True  # and nobody need tell the log again
-            elif outage.down:
-                outage.over()
+            else:
+                if self.refused is not None:
+                    self.refused(error)
+                if outage.down:
+                    outage.over()
             raise
         if outage.down:
             outage.over()
@@ -96,7 +122,7 @@ class LazyTransactions:
         except self._errors as error:
             if at_stake:
                 raise
-            self._renew(error, cursor, context).execute(statement, parameters)
+            self._again(error, cursor, context, lambda cursor: cursor.execute(statement, parameters))
 
     def do_execute_no_params(self, cursor: Any, statement: str, context: Any = None) -> None:
         cursor, at_stake = self._begin(cursor, statement, context)
@@ -105,7 +131,7 @@ class LazyTransactions:
         except self._errors as error:
             if at_stake:
                 raise
-            self._renew(error, cursor, context).execute(statement)
+            self._again(error, cursor, context, lambda cursor: cursor.execute(statement))
 
     def do_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
         cursor, _ = self._begin(cursor, statement, context)
@@ -133,55 +159,75 @@ class LazyTransactions:
     def _begin(self, cursor: Any, sql: str, context: Any) -> tuple[Any, bool]:
         """Begin the transaction that `sql` needs, if it needs one that is not open yet. Returns the cursor to run it
         with, and whether something would be lost if the connection died now."""
+        plain = is_read(sql)
+        if self.primary is not None and context is not None:
+            connection = context.root_connection
+            if replica_of(connection) is not None and not (plain and MOVE not in context.execution_options):
+                if self.in_transaction(cursor.connection):
+                    raise StreamFromReplicaError
+                cursor = self._move(connection, context)
         if self.in_transaction(cursor.connection):
             return cursor, True
-        if is_read(sql) and not (context is not None and context._is_server_side):
+        if plain and not (context is not None and context._is_server_side):
             return cursor, False
         if context is not None and context.execution_options.get(ALONE):
             return cursor, True
         try:
             self.begin(cursor.connection)
         except self._errors as error:
-            cursor = self._renew(error, cursor, context)
-            self.begin(cursor.connection)
+            cursor = self._again(error, cursor, context, lambda cursor: self.begin(cursor.connection))
         return cursor, True
 
     def begin(self, connection: Any) -> None:
         """Begin a transaction on this driver connection."""
         connection.cursor().execute(self.begin_statement)  # not by the statement's cursor: it may be a server's own
 
-    def _renew(self, error: Any, cursor: Any, context: Any) -> Any:
-        """A cursor on a fresh connection, which takes the place of the one that has died with `error`.
+    # Another connection under a statement
 
-        :raises: `error`, if the connection has not died, or no other can be had.
+    def _again(self, error: Any, cursor: Any, context: Any, run: Callable[[Any], object]) -> Any:
+        """What failed with `error` once more, on another connection. Returns its cursor."""
+        for _ in range(self.tries):
+            cursor = self._renew(error, cursor, context)
+            try:
+                run(cursor)
+                return cursor
+            except self._errors as another:
+                error = another
+        raise error
+
+    def _renew(self, error: Any, cursor: Any, context: Any) -> Any:
+        """A cursor on a fresh connection, which takes the place of the one that has died with `error`; or on one to the
+        primary, where a replica has refused because it takes no writes.
+
+        :raises: `error`, if neither is so, or no other connection can be had.
         """
         connection = None if context is None else context.root_connection
-        if connection is None or not self._may_renew(error, connection, cursor, context):
+        if connection is None or connection.invalidated:
             raise error
+        if self.primary is not None and self.is_read_only(error) and replica_of(connection) is not None:
+            cursor = self._move(connection, context)
+            self.begin(cursor.connection)
+            return cursor
+        if not self._may_renew(error, connection, cursor, context):
+            raise error
+        died = connection._dbapi_connection
+        engine = self._engine_of(connection)
         with suppress(self._errors):
             cursor.close()
-        died = connection._dbapi_connection
         # As SQLAlchemy does it when it finds a dead one: those that were made before it are not believed any more.
         connection._is_disconnect = True
-        connection.engine.pool._invalidate(died, error, _checkin=False)
+        engine.pool._invalidate(died, error, _checkin=False)
         connection.invalidate(error)
         try:
-            # Not through the Connection, which would want the transaction to be rolled back that never began.
-            fresh = connection._dbapi_connection = self.replacement(connection)
+            fresh = engine.raw_connection() if engine.dialect.replace is None else engine.dialect.replace()
         except (self._errors, DatabaseDownError):
             raise error from None
         del connection._is_disconnect
-        context._dbapi_connection = fresh
-        context.cursor = context.create_cursor()
-        return context.cursor
-
-    def replacement(self, connection: Any) -> Any:
-        """A pooled driver connection for a SQLAlchemy connection whose own has died."""
-        return connection.engine.raw_connection()
+        return _exchange(connection, fresh, context)
 
     def _may_renew(self, error: Any, connection: Any, cursor: Any, context: Any) -> bool:
         # Asked in vain for as long as the driver was told to wait: asking again would take as long again.
-        if isinstance(error.__context__, TimeoutError) or connection.invalidated:
+        if isinstance(error.__context__, TimeoutError):
             return False
         # The rows of an INSERT of many are fetched from the cursor that SQLAlchemy holds; and a connection that was
         # given an isolation level of its own is not replaced by one without.
@@ -189,4 +235,29 @@ class LazyTransactions:
             "isolation_level"
         ):
             return False
-        return self.is_disconnect(error, connection._dbapi_connection, cursor)  # type: ignore[attr-defined,no-any-return]
+        return self.is_disconnect(error, connection._dbapi_connection, cursor)
+
+    def _engine_of(self, connection: Any) -> Any:
+        """The engine that the driver connection comes from, which was perhaps exchanged for another's."""
+        return replica_of(connection) or self.primary or connection.engine
+
+    def _move(self, connection: Any, context: Any) -> Any:
+        """A cursor on a connection to the primary, in the place of the one to a replica."""
+        fresh = self.primary.raw_connection()
+        context.cursor.close()
+        connection._dbapi_connection.close()  # it goes back to its pool
+        return _exchange(connection, fresh, context)
+
+
+def replica_of(connection: Any) -> Any:
+    """The engine of the replica that this SQLAlchemy connection goes to at the moment; None: to the primary."""
+    record = connection._dbapi_connection.record_info  # `info` is not there yet when the first connection is made
+    return None if record is None else record.get(REPLICA)
+
+
+def _exchange(connection: Any, fresh: Any, context: Any) -> Any:
+    """Put another driver connection under a SQLAlchemy connection. Not by its own means: it would first want the
+    transaction to be rolled back, which for SQLAlchemy is open and for the server has never begun."""
+    connection._dbapi_connection = context._dbapi_connection = fresh
+    context.cursor = context.create_cursor()
+    return context.cursor

@@ -22,3 +22,6 @@ class PostgreSQL(LazyTransactions, PGDialect_psycopg):
         # What a server says has FATAL before it; that it is starting up or shutting down is as good as no answer.
         said = str(error)
         return "FATAL" not in said or "the database system is" in said
+
+    def is_read_only(self, error: Any) -> bool:
+        return bool(getattr(error, "sqlstate", None) == "25006")  # read_only_sql_transaction
