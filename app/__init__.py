@@ -10,15 +10,14 @@ from typing import Any
 
 from sqlalchemy import ForeignKey, String, Text, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 from demijohn import FormsDict, HTTPError, Site, redirect, request, response
+from demijohn.database.models import Shortcuts
 from demijohn.errors import PasswordError
 from demijohn.security import check_password, hash_password
 
 site = Site(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-Model: Any = site.db.Model
-
 PER_PAGE, NAME, TEXT, QUERY, PASSWORD = 10, 40, 2000, 100, 8  # entries; characters, of a password at least
 CONTROLS = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 OWN_PATH = re.compile(r"/(?!/)[!-\[\]-~]*")  # a browser takes "//host" and "/\host" for another site
@@ -29,6 +28,10 @@ EXACT = {"mysql_collate": "utf8mb4_bin"}  # MariaDB usually takes "é" for "e", 
 def now() -> datetime:
     """The time in UTC, without a zone: what every database keeps alike."""
     return datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0)
+
+
+class Model(Shortcuts, DeclarativeBase, db=site.db):
+    """What all models have: `get`, `create`, `delete`, ..."""
 
 
 class User(Model):
@@ -52,27 +55,21 @@ class Entry(Model):
 
 
 @site.get("/", name="entries")
-def entries(db: Session, session: Any, **draft: str) -> str:
+def entries(session: Any, **draft: str) -> str:
     """The page of entries that the address asks for, with the form to write; or a draft, and what is wrong with it."""
-    q, page = typed(request.query, "q").strip(), typed(request.query, "page") or "1"
+    q, number = typed(request.query, "q").strip(), typed(request.query, "page")
     if len(q) > QUERY or CONTROLS.search(q):
         raise HTTPError(400, f"Please search for something shorter, or typed by hand: at most {QUERY} characters.")
-    if not re.fullmatch("[1-9][0-9]*", page):
-        raise HTTPError(400, "The address asks for a page that is not a number. Pages are counted 1, 2, 3.")
-    number = int(page[:9])
-    query = select(Entry).order_by(Entry.id.desc()).offset((number - 1) * PER_PAGE).limit(PER_PAGE + 1)
+    query = select(Entry).order_by(Entry.id.desc())
     if q:
         query = query.where(Entry.text.icontains(q, autoescape=True))
-    found = db.scalars(query).all()
-    if not found and number > 1:
-        raise HTTPError(404, "The book does not go on that far.")
-    user, shown, more = signed_in(db, session), found[:PER_PAGE], len(found) > PER_PAGE
-    return site.render("index", user=user, entries=shown, q=q, page=number, more=more, at=address, most=TEXT, **draft)
+    page = site.db.page(query, number, PER_PAGE, text="The book does not go on that far.")
+    return site.render("index", user=signed_in(session), page=page, q=q, at=address, most=TEXT, **draft)
 
 
 @site.post("/", name="write")
-def write(db: Session, session: Any) -> str:
-    user, text = signed_in(db, session), typed(request.forms, "text").strip()
+def write(session: Any) -> str:
+    user, text = signed_in(session), typed(request.forms, "text").strip()
     if user is None:
         error = "You are not signed in any more. Keep a copy of your text, sign in, and add it again."
     elif not text:
@@ -82,21 +79,19 @@ def write(db: Session, session: Any) -> str:
     elif CONTROLS.search(text):
         error = "Your entry holds a character that cannot be shown. Please type it again where it was pasted."
     else:
-        db.add(Entry(author_id=user.id, text=text))
+        Entry.create(author_id=user.id, text=text)
         session.flash("Thank you, your entry is in the book.")
         redirect(site.get_url("entries"))
     response.status = 400 if user else 403
-    return entries(db, session, text=text, error=error)
+    return entries(session, text=text, error=error)
 
 
-@site.post("/entries/<id:re:[1-9][0-9]{0,8}>/delete", name="delete")
-def delete(id: str, db: Session, session: Any) -> None:
-    user, entry = signed_in(db, session), db.get(Entry, int(id))
-    if entry is None:
-        raise HTTPError(404, "This entry is not in the book, or not any more.")
+@site.post("/entries/<id>/delete", name="delete")
+def delete(id: str, session: Any) -> None:
+    user, entry = signed_in(session), Entry.get_or_404(id, "This entry is not in the book, or not any more.")
     if user is None or user.id != entry.author_id:
         raise HTTPError(403, "Only its author, signed in, can delete an entry.")
-    db.delete(entry)
+    entry.delete()
     session.flash("Your entry is deleted.")
     redirect(site.get_url("entries"))
 
@@ -121,9 +116,7 @@ def sign_up(db: Session, session: Any) -> str:
         errors["password"] = f"Please choose a password of at least {PASSWORD} characters."
     try:
         if not errors:
-            user = User(name=name, key=name.casefold(), password=hash_password(password))
-            db.add(user)
-            db.flush()
+            user = User.create(name=name, key=name.casefold(), password=hash_password(password))
             enter(session, user, f"Welcome, {name}.")
     except PasswordError as error:
         errors["password"] = str(error)
@@ -157,8 +150,8 @@ def sign_out(session: Any) -> None:
 
 
 @site.get("/account", name="account")
-def show_account(db: Session, session: Any) -> str:
-    user = signed_in(db, session) or redirect(site.get_url("sign-in", next=request.path))
+def show_account(session: Any) -> str:
+    user = signed_in(session) or redirect(site.get_url("sign-in", next=request.path))
     can = site.sessions.can_list  # memcached alone, for one, cannot find the sessions of a user
     return site.render("account", user=user, visits=site.sessions.of(user.id) if can else None, own=session.id, day=day)
 
@@ -175,9 +168,9 @@ def address(q: str, page: int) -> str:
     return str(site.get_url("entries", **{key: value for key, value in wanted.items() if value}))
 
 
-def signed_in(db: Session, session: Any) -> User | None:
+def signed_in(session: Any) -> User | None:
     """Who is signed in, or None."""
-    return None if session.user is None else db.get(User, session.user)
+    return User.get(session.user)
 
 
 def enter(session: Any, user: User, welcome: str) -> None:
