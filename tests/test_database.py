@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import bottle
 import pytest
-from sqlalchemy import func, select, text, update
-from sqlalchemy.exc import IntegrityError, InvalidRequestError
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import IntegrityError
 
 from demijohn.database import Database
 from demijohn.database.dialects import is_read
-from demijohn.errors import DriverMissingError, NoDatabaseError, OutsideRequestError
+from demijohn.errors import DriverMissingError, NoDatabaseError
 from tests.client import Client
 from tests.shop import Shop
 
@@ -26,142 +25,6 @@ def shop(database_url: str) -> Iterator[Shop]:
     shop = Shop(database_url)
     yield shop
     shop.db.close()
-
-
-Write = Callable[[Any, str], Any]
-
-
-def plain(add: Callable[[], None]) -> str:
-    add()
-    return "ok"
-
-
-def streamed(add: Callable[[], None]) -> Iterator[str]:
-    add()
-    yield "one"
-    yield "two"
-
-
-def aborted(add: Callable[[], None]) -> str:
-    add()
-    bottle.abort(409, "no")
-    return ""
-
-
-def returned(add: Callable[[], None]) -> Any:
-    add()
-    return bottle.HTTPError(404, "no")
-
-
-def responded(add: Callable[[], None]) -> Any:
-    add()
-    return bottle.HTTPResponse("body", status=201)
-
-
-def refused(add: Callable[[], None]) -> Any:
-    add()
-    return bottle.HTTPResponse("body", status=422)
-
-
-def redirected(add: Callable[[], None]) -> str:
-    add()
-    bottle.redirect("/elsewhere")
-    return ""
-
-
-def raised(add: Callable[[], None]) -> str:
-    add()
-    raise ValueError("a slip")
-
-
-def unserialisable(add: Callable[[], None]) -> Any:
-    add()
-    return {"value": object()}
-
-
-def broken_stream(add: Callable[[], None]) -> Iterator[str]:
-    add()
-    if add is not None:
-        raise ValueError("a slip")
-    yield "never"
-
-
-@pytest.mark.parametrize(
-    ("write", "status", "kept"),
-    [
-        (plain, 200, True),
-        (streamed, 200, True),
-        (responded, 201, True),
-        (redirected, 303, True),
-        (aborted, 409, False),
-        (returned, 404, False),
-        (refused, 422, False),
-        (raised, 500, False),
-        (unserialisable, 500, False),
-        (broken_stream, 500, False),
-    ],
-)
-@pytest.mark.parametrize("method", ["POST", "GET"])
-def test_kept_below_400_and_dropped_otherwise(
-    shop: Shop, write: Callable[[Callable[[], None]], Any], status: int, kept: bool, method: str
-) -> None:
-    @shop.app.route("/", method=method)
-    def handler(db: Any) -> Any:
-        def add() -> None:
-            db.add(shop.Note(text="new"))
-            db.flush()
-
-        return write(add)
-
-    answer = shop.client.ask(method, "/", SERVER_PROTOCOL="HTTP/1.1")
-    assert answer.status == status
-    assert shop.texts() == ({"new"} if kept else set())
-    assert shop.checked_out == 0
-    assert "Traceback" not in answer.text
-
-
-def test_committed_before_the_first_byte_and_again_at_the_end_of_a_stream(shop: Shop) -> None:
-    @shop.app.post("/")
-    def handler(db: Any) -> Iterator[str]:
-        db.add(shop.Note(text="before"))
-        yield "one"
-        db.add(shop.Note(text="during"))
-        yield "two"
-
-    started = shop.client.begin("POST", "/")
-    assert next(started.pieces) == b"one"
-    assert shop.texts() == {"before"}
-    assert list(started.pieces) == [b"two"]
-    assert shop.texts() == {"before", "during"}
-    started.close()
-    assert shop.checked_out == 0
-
-
-def test_a_visitor_who_hangs_up_leaves_nothing_half_done(shop: Shop) -> None:
-    @shop.app.post("/")
-    def handler(db: Any) -> Iterator[str]:
-        db.add(shop.Note(text="before"))
-        yield "one"
-        db.add(shop.Note(text="during"))
-        db.flush()
-        yield "two"
-        yield "three"
-
-    started = shop.client.begin("POST", "/")
-    assert [next(started.pieces), next(started.pieces)] == [b"one", b"two"]
-    started.close()
-    assert shop.texts() == {"before"}
-    assert shop.checked_out == 0
-
-
-def test_head_keeps_and_sends_nothing(shop: Shop) -> None:
-    @shop.app.get("/")
-    def handler(db: Any) -> str:
-        return str(db.scalar(select(func.count()).select_from(shop.Note)))
-
-    answer = shop.client.ask("HEAD", "/")
-    assert (answer.status, answer.body) == (200, b"")
-    assert shop.checked_out == 0
 
 
 def test_not_connected_before_it_is_used(shop: Shop) -> None:
@@ -253,40 +116,6 @@ def test_a_unit_in_each_of_ten_threads(shop: Shop) -> None:
         list(threads.map(work, range(10)))
     assert len(shop.texts()) == 10
     assert shop.checked_out == 0
-
-
-def test_a_session_that_outlives_its_request_says_so(shop: Shop) -> None:
-    kept = []
-
-    @shop.app.get("/")
-    def handler(db: Any) -> str:
-        db.scalars(select(shop.Note)).all()
-        kept.append(db)
-        return "ok"
-
-    shop.client.get("/")
-    with pytest.raises(InvalidRequestError, match="closed"):
-        kept[0].scalars(select(shop.Note)).all()
-
-
-def test_the_request_s_session_for_hooks_and_helpers(shop: Shop) -> None:
-    @shop.app.get("/")
-    def handler(db: Any) -> str:
-        return str(shop.db.session is db)
-
-    assert shop.client.get("/").text == "True"
-
-    answers = []
-
-    def outside() -> None:
-        with pytest.raises(OutsideRequestError, match=r"with site\.db\.unit\(\) as db") as caught:
-            _ = shop.db.session
-        answers.append(str(caught.value))
-
-    thread = threading.Thread(target=outside)
-    thread.start()
-    thread.join()
-    assert len(answers) == 1
 
 
 def test_no_update_is_lost_in_fifty_threads(shop: Shop) -> None:

@@ -10,6 +10,7 @@ Bottle decides the status in `Bottle._cast` (a generator's first piece, an error
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import bottle
+
+from demijohn.forks import renew
 
 if TYPE_CHECKING:  # Python 3.10 has no wsgiref.types
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -103,7 +106,9 @@ def _serve(
     start_response: StartResponse,
 ) -> Iterable[bytes]:
     """Bottle.wsgi with the two moments in it."""
+    renew()  # uWSGI forks without a word to Python
     participants: list[Participant] = []
+    outer = environ.get(KEY)  # this app may be mounted, as WSGI, in one that has parts too
     environ[KEY] = participants
     for opener in openers:
         opener(environ)
@@ -117,7 +122,7 @@ def _serve(
         bottle.response.bind()
         handled = refusal
     except BaseException:
-        _close(participants)
+        _end(environ, participants, outer)
         raise
     try:
         out = app._cast(handled)
@@ -142,20 +147,20 @@ def _serve(
         if not line.isascii():
             line = response._wsgi_status_line()
         start_response(line, headers, environ.pop("bottle.exc_info", None))
-    except (KeyboardInterrupt, SystemExit, MemoryError):
-        _close(participants)
-        raise
-    except Exception:
-        _close(participants)
-        if not app.catchall:
-            raise
+    except BaseException as error:
+        _end(environ, participants, outer)
+        if not app.catchall or isinstance(error, MemoryError) or not isinstance(error, Exception):
+            raise  # what is no Exception ends the worker, or comes from gevent
         return _last_resort(environ, start_response)
-    if not participants:
-        return out  # type: ignore[no-any-return]
     if type(out) is list:  # a whole body: connections go back before a slow visitor has read it
-        _close(participants)
+        _end(environ, participants, outer)
         return out
-    return _Stream(out, participants)
+    if not participants and _is_file(handled):
+        _end(environ, participants, outer)
+        return out  # type: ignore[no-any-return]  # as it is, for the server to send in its own way
+    if outer is not None:
+        environ[KEY] = outer  # whoever joins while the body is made
+    return _Stream(out, participants, environ, outer, partial(response.bind, "", code, headers))
 
 
 _NO_BODY = frozenset((100, 101, 204, 304))
@@ -216,6 +221,21 @@ def _as_error(exception: Exception) -> bottle.HTTPError:
     return bottle.HTTPError(500, "Internal Server Error", exception, "".join(traceback.format_exception(exception)))
 
 
+def _is_file(handled: Any) -> bool:
+    """Whether the body is a file of the disk, which joins nothing while it is read."""
+    return isinstance(handled.body if isinstance(handled, bottle.HTTPResponse) else handled, io.IOBase)
+
+
+def _end(environ: WSGIEnvironment, participants: list[Participant], outer: list[Participant] | None) -> None:
+    """Close all who have joined. What comes after finds no request to join, or the one that this was a part of."""
+    if participants:
+        _close(participants)
+    if outer is None:
+        environ.pop(KEY, None)
+    else:
+        environ[KEY] = outer
+
+
 def _close(participants: list[Participant]) -> None:
     for participant in participants:
         try:
@@ -240,17 +260,33 @@ def _last_resort(environ: WSGIEnvironment, start_response: StartResponse) -> lis
 
 
 class _Stream:
-    """A body that is still being made while it is sent. What it writes is kept if it runs to its end."""
+    """A body that is still being made while it is sent. What it writes is kept if it runs to its end.
 
-    def __init__(self, body: Iterable[bytes], participants: list[Participant]) -> None:
+    A server may ask for each piece in another thread, and for pieces of two bodies by turns: `bottle.request` and
+    `bottle.response` are made to be those that this body belongs to."""
+
+    def __init__(
+        self,
+        body: Iterable[bytes],
+        participants: list[Participant],
+        environ: WSGIEnvironment,
+        outer: list[Participant] | None,
+        respond: Callable[[], None],
+    ) -> None:
         self._close_inner: Callable[[], None] | None = getattr(body, "close", None)
         self._pieces = iter(body)
         self._participants = participants
+        self._environ = environ
+        self._outer = outer
+        self._respond = respond
+        self._closed = False
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
+        if not self._closed:
+            self._bind()
         try:
             return next(self._pieces)
         except StopIteration:
@@ -262,10 +298,23 @@ class _Stream:
             raise
 
     def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
         close, self._close_inner = self._close_inner, None
         participants, self._participants = self._participants, []
         try:
             if close is not None:
+                self._bind()
                 close()
         finally:
-            _close(participants)
+            _end(self._environ, participants, self._outer)
+
+    def _bind(self) -> None:
+        try:
+            here = bottle.request.environ is self._environ
+        except RuntimeError:  # a thread that has answered no request yet
+            here = False
+        if not here:
+            bottle.request.bind(self._environ)
+            self._respond()  # by its charset Bottle turns text into bytes

@@ -1,32 +1,16 @@
-"""The ORM's side: the declarative base and the session class. Imported at the first use: SQLAlchemy takes 0.2 s."""
+"""The ORM's side: the session class. Imported at the first use: SQLAlchemy takes 0.2 s."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, NoReturn
 
 import sqlalchemy
 from sqlalchemy import event
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm import Session
 
 from demijohn.database.dialects import LazyTransactions
-
-#: Constraints with names can be dropped by a migration on every database.
-NAMES = {
-    "ix": "ix_%(column_0_label)s",
-    "uq": "uq_%(table_name)s_%(column_0_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-
-def make_base() -> type[DeclarativeBase]:
-    """A declarative base with tables of its own, so that two sites in one process do not mix theirs."""
-
-    class Model(DeclarativeBase):
-        metadata = sqlalchemy.MetaData(naming_convention=NAMES)
-
-    return Model
+from demijohn.errors import SessionEndedError
 
 
 class RequestSession(Session):
@@ -43,6 +27,29 @@ class RequestSession(Session):
         super().__init__(bind=engine, expire_on_commit=False, close_resets_only=False)
         self.writes = writes
         self.held: sqlalchemy.Connection | None = None
+        #: Whether it has been closed.
+        self.over = False
+        #: Whether anything has been flushed.
+        self.wrote = False
+
+    def close(self) -> None:
+        """Close it for good: whoever uses it then is told. What was not committed is dropped."""
+        self.end(_CLOSED)
+
+    def invalidate(self) -> None:
+        """As `close`, and the connection too: for one that was left in the middle of an answer."""
+        super().invalidate()
+        self.end(_CLOSED)
+
+    def end(self, owner: str) -> None:
+        """Close it for good, with `owner`, whose it was: `GET /notes`."""
+        self.over = True
+        try:
+            super().close()
+        finally:
+            self.held = None
+            # In the place of the method that each use of a session begins with: it costs those in use nothing.
+            self.__dict__["_autobegin_t"] = partial(_refuse, owner)
 
     def get(self, entity: Any, ident: Any, **options: Any) -> Any:
         """As SQLAlchemy's, in three quarters of its time where nothing but a simple key is given: the statement is not
@@ -50,11 +57,13 @@ class RequestSession(Session):
         if not options and type(ident) in (int, str):
             statement, key = _by_key(entity)
             if statement is not None and (entity, (ident,), None) not in self.identity_map:
-                return self.scalars(statement, {key: ident}).one_or_none()
+                return self.scalar(statement, {key: ident})
         return super().get(entity, ident, **options)
 
     def finish(self) -> None:
         """Commit, unless it is plain that there is nothing to commit."""
+        if self.over:  # by a handler that closes what it has been given, as it had to elsewhere
+            return
         # Not active: something failed in a flush and was swallowed, which the commit is to tell.
         if self.writes or not self.is_active or not self._is_clean() or self.has_begun():
             self.commit()
@@ -64,10 +73,23 @@ class RequestSession(Session):
         connection = self.held  # Session.connection() would tell too, in ten times the time
         if connection is None or connection.closed:
             return False
+        if connection.invalidated:  # it has died, and whoever was told has told nobody; the commit will
+            return True
         dialect: Any = connection.dialect
         if not isinstance(dialect, LazyTransactions):
             return True
         return dialect.in_transaction(connection.connection.dbapi_connection)
+
+    def has_changes(self) -> bool:
+        """Whether there is something that a rollback would drop. What Core statements have changed it does not know."""
+        return self.wrote or not (self.over or self._is_clean())
+
+    def use_primary(self) -> None:
+        """Read from the primary from now on, if this session reads from a replica."""
+
+    def may_have_written(self) -> bool:
+        """Whether a replica may not know of what this session has done, or is about to do."""
+        return not self._is_clean() or (self.held is not None if self.writes else self.has_begun())
 
     def lend(self, to_read: bool) -> sqlalchemy.Connection | None:
         """The connection that this session holds, for a statement that is not its own; None where it holds none, or
@@ -79,6 +101,14 @@ class RequestSession(Session):
         return held if to_read or held.dialect.name == "sqlite" or not self.has_begun() else None
 
 
+#: What has ended where somebody has closed a session before its request was at its end.
+_CLOSED = "With close() the work"
+
+
+def _refuse(owner: str, begin: bool = False) -> NoReturn:
+    raise SessionEndedError(owner)
+
+
 @event.listens_for(RequestSession, "after_begin")
 def _begin(session: Any, _transaction: Any, connection: sqlalchemy.Connection) -> None:
     session.held = connection
@@ -88,6 +118,21 @@ def _begin(session: Any, _transaction: Any, connection: sqlalchemy.Connection) -
     # Savepoints come by here too; on MySQL a second BEGIN would commit what the first began.
     if not dialect.in_transaction(connection.connection.dbapi_connection):
         connection.exec_driver_sql(dialect.begin_statement)
+
+
+@event.listens_for(RequestSession, "before_flush")
+def _begin_to_write(session: Any, _context: Any, _objects: Any) -> None:
+    # By itself, so that on a connection that has died it can be sent again: an INSERT of many could not.
+    if not session.writes and not session.has_begun():
+        connection = session.connection()
+        dialect: Any = connection.dialect
+        if isinstance(dialect, LazyTransactions) and not session.has_begun():
+            connection.exec_driver_sql(dialect.begin_statement)
+
+
+@event.listens_for(RequestSession, "after_flush")
+def _flushed(session: Any, _context: Any) -> None:
+    session.wrote = True
 
 
 @lru_cache(maxsize=512)
