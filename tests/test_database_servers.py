@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from tests.services import MariaDB, PostgreSQL, until
 from tests.shop import Shop
@@ -97,3 +99,28 @@ def test_the_first_requests_share_one_pool(mariadb_url: str) -> None:
         assert len(engines) == 1
         for engine in engines:
             engine.dispose()
+
+
+@pytest.mark.parametrize("where", ["hook", "template", "stream"])
+def test_a_database_that_is_down_is_a_503_wherever_it_is_asked(where: str, mariadb: MariaDB, mariadb_url: str) -> None:
+    shop = Shop(mariadb_url)
+
+    class Late:
+        def __str__(self) -> str:
+            return str(shop.db.session.scalars(select(shop.Note)).all())
+
+    if where == "hook":
+        shop.app.add_hook("before_request", lambda: shop.db.session.scalars(select(shop.Note)).all())
+
+    def stream() -> Iterator[str]:
+        yield str(Late())
+
+    options: dict[str, Any] = {"template": ("{{late}}", {})} if where == "template" else {}
+    shop.app.get("/", callback={"stream": stream}.get(where, lambda: {"late": Late()}), **options)
+    assert shop.client.get("/").status == 200 or where == "hook"
+    mariadb.stop()
+    answer = shop.client.get("/")
+    assert answer.status == 503
+    assert answer.header("Retry-After") == "2"
+    assert shop.checked_out == 0
+    shop.db.close()

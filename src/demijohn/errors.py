@@ -14,8 +14,41 @@ class OutsideRequestError(DemijohnError):
     """Something that belongs to a request was asked for where there is none."""
 
 
+class SessionEndedError(OutsideRequestError):
+    """A database session was used after its request, or its `unit()`, had ended."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(
+            f"{owner} has ended, and the database session that belonged to it is closed. What goes on after it, in a "
+            "thread, a job or a timer, needs a session of its own: with site.db.unit() as db: ..."
+        )
+        #: Whose it was: `GET /notes`.
+        self.owner = owner
+
+
 class NoDatabaseError(DemijohnError):
     """The database was asked for, and none is set."""
+
+
+class UnknownFieldError(DemijohnError, TypeError):
+    """A model was to be given a value for something that it does not have."""
+
+    def __init__(self, model: str, name: str, known: list[str]) -> None:
+        import difflib
+
+        near = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
+        hint = f"Is it {' or '.join(near)}?" if near else f"It has: {', '.join(known)}."
+        super().__init__(f"{model} has nothing called {name!r} that could be set. {hint}")
+        #: The model's name.
+        self.model = model
+        #: The name that was given.
+        self.name = name
+        #: Names that look like it, the nearest first.
+        self.near = near
+
+
+class PageError(DemijohnError, ValueError):
+    """What a statement finds cannot be cut into pages."""
 
 
 class DriverMissingError(DemijohnError):
@@ -30,6 +63,10 @@ class DriverMissingError(DemijohnError):
         self.module = module
 
 
+class DatabaseTlsError(DemijohnError):
+    """What the settings or the database's URL say of TLS cannot be used."""
+
+
 class DatabaseDownError(DemijohnError):
     """The database was not asked, because a moment ago it let nobody in."""
 
@@ -41,6 +78,16 @@ class DatabaseDownError(DemijohnError):
         self.database = database
         #: Whether the log has heard of it.
         self.told = True
+
+
+class StreamFromReplicaError(DemijohnError):
+    """A request that reads a stream of rows from a replica was about to write."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This request is reading rows from a replica piece by piece, so it cannot go to the primary and write. "
+            "Read them all before you write, or give the route replica=False."
+        )
 
 
 class StoreUnavailableError(DemijohnError):
@@ -191,6 +238,76 @@ class UnknownHostError(DemijohnError):
         self.name = name
         #: The names that there are.
         self.known = known
+
+
+class DataError(DemijohnError):
+    """Rows cannot be put into the database, or taken out of it. Nothing of them was kept."""
+
+    def __init__(self, message: str, complaints: Iterable[str] = ()) -> None:
+        #: What is wrong, row by row: `users.csv:17 (row 16): age must be a whole number, not 'abc'`.
+        self.complaints = list(complaints)
+        super().__init__("\n".join([message, *(f"  {complaint}" for complaint in self.complaints)]))
+
+
+class MigrationError(DemijohnError):
+    """Migrations cannot be read, made or run."""
+
+
+class AlembicMissingError(MigrationError):
+    """Alembic is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Migrations are made and run by Alembic, which is not installed. Install it: pip install "
+            "'demijohn[migrations]'"
+        )
+
+
+class MigrationLockedError(MigrationError):
+    """Another process has migrated the same database all the time that was waited for it."""
+
+    def __init__(self, waited: float) -> None:
+        super().__init__(
+            f"Another process has been migrating this database for {waited:g} s, or has died with its connection open. "
+            "Nothing was done. Wait for it, or longer: --wait SECONDS"
+        )
+        #: Seconds.
+        self.waited = waited
+
+
+class MigrationFailedError(MigrationError):
+    """A migration raised something."""
+
+    def __init__(self, revision: str, left: str, current: tuple[str, ...], original_error: Exception) -> None:
+        cause = getattr(original_error, "orig", None) or original_error
+        where = f"The database is at {', '.join(current)}." if current else "The database is at no version."
+        super().__init__(f"The migration {revision} failed: {cause}. {left} {where}")
+        #: The migration that failed.
+        self.revision = revision
+        #: The ids that the database holds now.
+        self.current = current
+        #: What it raised.
+        self.original_error = original_error
+
+
+class AdoptionError(MigrationError):
+    """A database has tables and no version, and which migration it stands at cannot be told from them."""
+
+    def __init__(self, tables: list[str], fits: list[str], difference: str) -> None:
+        why = (
+            f"They could be what any of {'; '.join(fits)} leaves."
+            if fits
+            else f"They are not as any of the migrations leaves them. {difference}".rstrip()
+        )
+        super().__init__(
+            f"The database has the tables {', '.join(tables)}, but no migration has run on it. {why} If its data is "
+            "worth nothing, drop the tables (or the SQLite file) and run this again. Else find out which migration "
+            "they stand at, and say so: demijohn db upgrade --adopt REVISION"
+        )
+        #: The tables that are there.
+        self.tables = tables
+        #: The migrations that would leave such tables.
+        self.fits = fits
 
 
 class TemplateMissingError(DemijohnError):

@@ -37,9 +37,11 @@ class Outage:
 
     :param what: the server's name in the log, at the start of a sentence.
     :param log: where it is told: a warning once a minute while it is down, and one more when it is back.
+    :param pause: seconds after a failure in which the server is not asked.
     """
 
-    def __init__(self, what: str, log: logging.Logger) -> None:
+    def __init__(self, what: str, log: logging.Logger, pause: float = PAUSE) -> None:
+        self.pause = pause
         #: Whether the last answer that was waited for did not come.
         self.down = False
         #: The server's name.
@@ -59,7 +61,7 @@ class Outage:
             now = time.monotonic()
             if now < self._next:
                 return False
-            self._next = now + PAUSE
+            self._next = now + self.pause
             return True
 
     def failed(self, error: BaseException | str) -> None:
@@ -67,7 +69,7 @@ class Outage:
         with self._lock:
             now = time.monotonic()
             self.down = True
-            self._next = now + PAUSE
+            self._next = now + self.pause
             warn = now - self._warned_at >= WARNED
             if warn:
                 self._warned_at = now

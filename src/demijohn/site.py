@@ -12,6 +12,7 @@ from demijohn import config
 from demijohn.bodies import Bodies
 from demijohn.database import Database
 from demijohn.errorpages import error_page
+from demijohn.health import Finding, Health
 from demijohn.sessions import RequestSession, Sessions
 from demijohn.static import Static
 from demijohn.views import Views
@@ -67,7 +68,17 @@ class Site(bottle.Bottle):
         self.bodies = self.install(Bodies(limit=self.settings["body.limit"]))
         database = self.settings.section("database")
         #: The database: `site.db.Model`, `site.db.session`, `with site.db.unit() as db:`.
-        self.db: Database = self.install(Database(database.pop("url"), **database))
+        self.db: Database = self.install(
+            Database(
+                database.pop("url"),
+                watch=development,
+                migrations=os.path.join(self.settings.root, "migrations"),
+                workers=self.settings["server.workers"],
+                **database,
+            )
+        )
+        #: `/_health/live` and `/_health/ready`.
+        self.health: Health = self.install(Health({"database": self._check_database} if self.db.url else {}))
         #: The visitors' sessions.
         self.sessions: Sessions = self.install(Sessions(self._session_options(), store=self._make_store))
         #: The static files.
@@ -141,6 +152,9 @@ class Site(bottle.Bottle):
     def _own_error_page(self, **variables: Any) -> str | None:
         template = self.views.find("error")
         return None if template is None else template.render(variables)
+
+    def _check_database(self) -> Finding:
+        return Finding(*self.db.health())
 
     def _share_parts(self, app: Any) -> None:
         if not self._cased or not isinstance(app, bottle.Bottle) or getattr(app, "_cased", False):

@@ -11,21 +11,42 @@ def notes(db):
 from __future__ import annotations
 
 import inspect
+import logging
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from types import GeneratorType
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import bottle
 
 from demijohn import lifetime
-from demijohn.errors import DatabaseDownError, NoDatabaseError, OutsideRequestError
+from demijohn.database.migrations import Migrations
+from demijohn.database.request import InReplicatedRequest, InRequest, answer, explain, guard
+from demijohn.errors import NoDatabaseError, OutsideRequestError
+from demijohn.forks import renew
 
 if TYPE_CHECKING:
     import sqlalchemy
     from sqlalchemy.orm import Session
+    from sqlalchemy.sql.selectable import TypedReturnsRows
 
     from demijohn.database.orm import RequestSession
+    from demijohn.database.pages import Page
+    from demijohn.database.replicas import Replicas
+
+    T = TypeVar("T")
+    Number = int | str | None
+
+#: Constraints with names can be dropped by a migration on every database.
+NAMES = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+log = logging.getLogger("demijohn.database")
 
 _SAFE = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))  # RFC 9110 section 9.2.1
 
@@ -39,20 +60,44 @@ class Database:
 
     :param url: a SQLAlchemy database URL.
     :param keyword: the name of the handler's argument.
+    :param replicas: the URLs of copies of the database, which safe requests read from.
+    :param replica_choice: which is asked next: `round-robin`, or `random`.
+    :param replica_lag: seconds for which who has written reads the primary.
+    :param watch: tell the log of connections that are taken and not given back, as `leaks.watch` does: in development.
+    :param migrations: the folder of the migrations, which need not be there.
     :param options: as `engine.make_engine` takes them.
     """
 
     name = "database"
     api = 2
 
-    def __init__(self, url: str, *, keyword: str = "db", **options: Any) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        keyword: str = "db",
+        replicas: Sequence[str] = (),
+        replica_choice: str = "round-robin",
+        replica_lag: float = 5,
+        watch: bool = False,
+        migrations: str = "",
+        **options: Any,
+    ) -> None:
         self.url = url
         self.keyword = keyword
+        if keyword != "db":
+            self.name = f"database {keyword}"  # of plugins with one name Bottle applies only one
         self._options = options
+        self._replica_options: dict[str, Any] = {"urls": tuple(replicas), "choice": replica_choice, "lag": replica_lag}
+        self._replicas: Replicas | None = None
+        self._watch = watch
+        #: The migrations, and where the database stands in them: `migrations.schema()`.
+        self.migrations = Migrations(self, migrations)
         self._key = f"demijohn.database.{keyword}"
         self._opening = threading.Lock()
         self._engine: sqlalchemy.Engine | None = None
         self._model: Any = None
+        self._metadata: sqlalchemy.MetaData | None = None
         self._session_class: type[RequestSession] | None = None
 
     # What a site uses
@@ -61,19 +106,24 @@ class Database:
     def Model(self) -> Any:
         """The declarative base of this site's models."""
         if self._model is None:
-            from demijohn.database.orm import make_base
+            from demijohn.database.models import make_base
 
-            self._model = make_base()
+            self._model = make_base(self)
         return self._model
 
     @property
     def metadata(self) -> sqlalchemy.MetaData:
-        """The tables of all models, and those that parts have added."""
-        return self.Model.metadata  # type: ignore[no-any-return]
+        """The tables of all models, whatever their base, and those that parts have added."""
+        if self._metadata is None:
+            from sqlalchemy import MetaData
+
+            self._metadata = MetaData(naming_convention=NAMES)
+        return self._metadata
 
     @property
     def engine(self) -> sqlalchemy.Engine:
         """The engine, made at the first use. It connects when it is first asked something."""
+        renew()  # a server that forks in C calls nobody
         if self._engine is None:
             if not self.url:
                 raise NoDatabaseError("This site has no database: database.url is empty. Set it, or DATABASE_URL.")
@@ -81,8 +131,23 @@ class Database:
 
             with self._opening:  # the first requests may come together, and must not make a pool each
                 if self._engine is None:
-                    self._engine = make_engine(self.url, **self._options)
+                    self._engine = self._watched(make_engine(self.url, **self._options))
+                    self.migrations.watch(self._engine)
         return self._engine
+
+    @property
+    def replicas(self) -> Replicas | None:
+        """The replicas that safe requests read from, or None where there are none."""
+        if self._replicas is None and self._replica_options["urls"]:
+            from demijohn.database.replicas import Replicas
+
+            primary = self.engine
+            with self._opening:
+                if self._replicas is None:
+                    self._replicas = Replicas(primary, **self._replica_options, **self._options)
+                    for engine in self._replicas.engines:
+                        self._watched(engine)
+        return self._replicas
 
     @property
     def session(self) -> Session:
@@ -103,13 +168,45 @@ class Database:
 
     @contextmanager
     def unit(self) -> Iterator[Session]:
-        """A session for a thread, a job or a shell: committed at the end, rolled back if anything is raised, closed."""
+        """A session for a thread, a job or a shell: committed at the end, rolled back if anything is raised, closed.
+
+        In a generator that is not run to its end there is no end: it is rolled back when the generator is closed, or
+        found by the garbage collector, which `watch` tells of."""
         session = self._make(writes=True)
+        begun = _line() if self._watch else ""
         try:
             yield session
-            session.commit()
+            session.finish()
+        except GeneratorExit:
+            if begun and session.has_changes():
+                log.warning("The unit() at %s was left before its end: nothing that it wrote was kept.", begun)
+            raise
+        except Exception as error:
+            explain(error)
+            raise
         finally:
-            session.close()  # rolls back what is not committed
+            session.end("The unit()")  # rolls back what is not committed
+
+    if TYPE_CHECKING:
+
+        @overload
+        def page(
+            self, statement: TypedReturnsRows[T], number: Number = ..., size: Number = ..., **options: Any
+        ) -> Page[T]: ...
+        @overload
+        def page(self, statement: Any, number: Number = ..., size: Number = ..., **options: Any) -> Page[Any]: ...
+
+    def page(
+        self, statement: Any, number: Number = 1, size: Number = None, *, db: Session | None = None, **options: Any
+    ) -> Page[Any]:
+        """The page `number` of what `statement` finds, and how many there are in all: `pages.page`, which tells of the
+        options too.
+
+        :param db: else the session of the request.
+        """
+        from demijohn.database.pages import page
+
+        return page(self.session if db is None else db, statement, number, size, **options)
 
     def create_all(self) -> list[str]:
         """Make the tables that are missing. Returns their names. Alters none; never called in a request."""
@@ -125,6 +222,22 @@ class Database:
             self.metadata.create_all(connection, tables=missing, checkfirst=True)
             connection.commit()
         return [table.name for table in missing]
+
+    def health(self) -> tuple[bool, str]:
+        """Whether visitors can be served, and how the database stands in a word or two: `answers`, `not answering`, or
+        `behind` or `ahead` of the migrations of this release. One that is ahead belongs to a newer release, which will
+        take over; without the tables that one that is behind lacks, pages fail."""
+        try:
+            import sqlalchemy
+
+            self.alone(sqlalchemy.select(sqlalchemy.literal(1)), {})
+            state = self.migrations.schema().state
+        except Exception as error:
+            log.debug("The database was asked how it is: %s", error)
+            return False, "not answering"
+        if state in ("at head", "no migrations"):
+            return True, "answers"
+        return state == "ahead", state
 
     def alone(self, statement: Any, parameters: Any) -> tuple[list[Any], int]:
         """Run one statement by itself, committed at once, in one round trip. It is run again, once, where the
@@ -158,6 +271,13 @@ class Database:
             return None
         return None if session is None else session.lend(to_read)
 
+    def _watched(self, engine: sqlalchemy.Engine) -> sqlalchemy.Engine:
+        if self._watch:
+            from demijohn.database.leaks import watch
+
+            watch(engine)
+        return engine
+
     # Bottle's side
 
     def setup(self, app: Any) -> None:
@@ -170,30 +290,41 @@ class Database:
 
     def apply(self, callback: Callable[..., Any], route: Any) -> Callable[..., Any]:
         keyword = self.keyword
-        if keyword not in inspect.signature(route.callback).parameters:
-            return callback
+        named = keyword in inspect.signature(route.callback).parameters
         request = bottle.request
+        insists = not route.config.get("replica", True)
 
         def with_database(*args: Any, **kwargs: Any) -> Any:
-            kwargs[keyword] = self.open(request.environ)
+            if named:
+                kwargs[keyword] = self.open(request.environ)
             try:
-                return callback(*args, **kwargs)
+                if insists:
+                    self.open(request.environ).use_primary()
+                result = callback(*args, **kwargs)  # it may use the session by `Note.get(5)` or `site.db.session`, too
+                return guard(result) if type(result) is GeneratorType else result
             except bottle.HTTPResponse:
                 raise
             except Exception as error:
-                refusal = _answer(error)
+                refusal = answer(error)
                 if refusal is None:
                     raise
                 raise refusal from error
 
         return with_database
 
-    def open(self, environ: dict[str, Any]) -> Session:
+    def open(self, environ: dict[str, Any]) -> RequestSession:
         """The session of the request with this environ; the same one each time."""
-        session = environ.get(self._key)
+        session: RequestSession | None = environ.get(self._key)
         if session is None:
-            session = self._make(writes=environ["REQUEST_METHOD"] not in _SAFE)
-            lifetime.join(lifetime.joined(environ), _InRequest(session))
+            writes = environ["REQUEST_METHOD"] not in _SAFE
+            replicas = self.replicas
+            if replicas is None:
+                session = self._make(writes)
+                participant = InRequest(session, environ, self._key)
+            else:
+                session = self._make(writes) if writes or replicas.has_written(environ) else replicas.session()
+                participant = InReplicatedRequest(session, environ, self._key, replicas)
+            lifetime.join(lifetime.joined(environ), participant)
             environ[self._key] = session
         return session
 
@@ -201,6 +332,8 @@ class Database:
         """Close the connections at rest. The next use opens new ones."""
         if self._engine is not None:
             self._engine.dispose()
+        if self._replicas is not None:
+            self._replicas.close()
 
     def _make(self, writes: bool) -> RequestSession:
         if self._session_class is None:
@@ -210,35 +343,6 @@ class Database:
         return self._session_class(self.engine, writes)
 
 
-class _InRequest:
-    """Ties a session to its request."""
-
-    __slots__ = ("session",)
-    order = 0  # before the user's session: that one must not remember what the database then refuses
-
-    def __init__(self, session: RequestSession) -> None:
-        self.session = session
-
-    def prepare(self, status: int) -> None:
-        """What the database refuses it says at the commit."""
-
-    def settle(self, status: int, headers: lifetime.Headers | None) -> None:
-        if status >= 400:
-            self.session.rollback()
-            return
-        try:
-            self.session.finish()
-        except Exception as error:
-            self.session.rollback()
-            refusal = _answer(error)
-            if refusal is None:
-                raise
-            raise refusal from error
-
-    def close(self) -> None:
-        self.session.close()
-
-
 def _result(connection: sqlalchemy.Connection, statement: Any, parameters: Any) -> tuple[list[Any], int]:
     from demijohn.database.dialects import ALONE
 
@@ -246,9 +350,7 @@ def _result(connection: sqlalchemy.Connection, statement: Any, parameters: Any) 
     return (list(result), 0) if result.returns_rows else ([], result.rowcount)
 
 
-def _answer(error: Exception) -> bottle.HTTPError | None:
-    if not (isinstance(error, DatabaseDownError) or type(error).__module__.startswith("sqlalchemy")):
-        return None
-    from demijohn.database.faults import answer
+def _line() -> str:
+    from demijohn.database.leaks import line
 
-    return answer(error)
+    return line(sys._getframe(1))
