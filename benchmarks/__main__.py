@@ -11,12 +11,12 @@ import sys
 import time
 from typing import Any
 
-from benchmarks import measures, sessions
+from benchmarks import idle, measures, sessions
 from benchmarks.contestants import CONTESTANTS, HERE, Worker, install_flask
 from benchmarks.report import tables
 from benchmarks.services import running
 
-MEASURES = ("cpu", "sessions", "trips", "cold", "memory")
+MEASURES = ("cpu", "sessions", "trips", "idle", "cold", "memory")
 
 
 def main() -> int:
@@ -59,6 +59,8 @@ def main() -> int:
                     results[name] = sessions.measure(services, arguments.rounds, arguments.seconds)
                 case "trips":
                     results[name] = measures.trips(contestants, services)
+                case "idle":
+                    results[name] = idle.measure(arguments.rest)
                 case "cold":
                     results[name] = measures.cold(contestants, services, arguments.starts)
                 case "memory":
@@ -78,6 +80,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=45, help="of the CPU measure (45)")
     parser.add_argument("--seconds", type=float, default=0.05, help="of one contestant's turn in a round (0.05)")
     parser.add_argument("--unpinned", action="store_true", help="use all cores; see README.md")
+    parser.add_argument("--rest", type=float, default=15, help="seconds of clients who pause, in idle (15)")
     parser.add_argument("--starts", type=int, default=15, help="cold starts of each case (15)")
     arguments = parser.parse_args()
     for given, known in ((arguments.measures, MEASURES), (arguments.only, names)):

@@ -18,6 +18,8 @@ def tables(results: Results) -> str:
         parts += [_sessions(results, "cpu", "CPU"), _sessions(results, "wall", "clock"), _session_trips(results)]
     if "trips" in results:
         parts.append(_trips(results))
+    if "idle" in results:
+        parts += [_rests(results), _steady(results)]
     if "cold" in results:
         parts.append(_cold(results))
     if "memory" in results:
@@ -91,6 +93,21 @@ def _trips(results: Results) -> str:
         if of[w]["said"]
     ]
     return "\n".join([_table("Round trips a request, SQL + memcached", WORKLOADS, rows), *words])
+
+
+def _rests(results: Results) -> str:
+    found = results["idle"]
+    columns = ("requests", "errors", "connects", "pings", "trips")
+    rows = [[who, *(f"{of[column]:.4g}" for column in columns)] for who, of in found["rests"].items()]
+    title = f"Clients who pause for {found['seconds']:g} s; MariaDB hangs up after 2 s of rest; trips a request"
+    return _table(title, columns, rows)
+
+
+def _steady(results: Results) -> str:
+    found = results["idle"]["steady"]
+    kinds = list(found["demijohn"])
+    rows = [[who, *(f"{of[kind]['trips']:.2f}" if kind in of else "" for kind in kinds)] for who, of in found.items()]
+    return _table("Clients who do not pause, round trips to MariaDB a request", kinds, rows)
 
 
 def _cold(results: Results) -> str:

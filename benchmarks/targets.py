@@ -43,6 +43,22 @@ def _session_trips(store: str, workload: str) -> Callable[[Results], float]:
     return lambda results: float(sum(results["sessions"]["trips"][store][workload].values()))
 
 
+def _rests(what: str, than: str | None = None) -> Callable[[Results], float]:
+    def figure(results: Results) -> float:
+        rests = results["idle"]["rests"]
+        of = rests["demijohn"][what]
+        return float(of if than is None else of / rests[than][what])
+
+    return figure
+
+
+def _steadily(results: Results) -> float:
+    """The worst of what is asked."""
+    steady = results["idle"]["steady"]
+    ours, unprotected = steady["demijohn"], steady["demijohn, unprotected"]
+    return float(max(ours[what]["trips"] / unprotected[what]["trips"] for what in ours))
+
+
 def _memory(results: Results) -> float:
     return float(median(results["memory"]["demijohn"]) - median(results["memory"]["glue"]))
 
@@ -51,7 +67,8 @@ _PLAIN = ("demijohn, no models: plaintext", "flask: plaintext")
 _ACCOUNT = ("demijohn: account", "glue: account")
 
 TARGETS = (
-    Target("CPU of a page, of glue's", 0.80, _cpu("page")),
+    Target("CPU of a page, of glue's", 0.76, _cpu("page")),
+    Target("CPU of one row by its key, of glue's", 0.76, _cpu("db")),
     Target("CPU of plaintext, of glue's", 1.10, _cpu("plaintext")),
     Target("CPU of session-read, of glue's", 1.20, _cpu("session-read")),
     Target("CPU of an untouched session, of none at all", 1.03, _session("untouched", "no sessions")),
@@ -63,6 +80,11 @@ TARGETS = (
     Target("round trips of a session's read on cached-sql", 1, _session_trips("cached-sql", "read")),
     Target("round trips of a session's write on cached-sql", 3, _session_trips("cached-sql", "write")),
     Target("round trips of a session's login on cached-sql", 5, _session_trips("cached-sql", "login")),
+    Target("errors of clients who pause", 0, _rests("errors")),
+    Target("pings for them", 0, _rests("pings")),
+    Target("reconnects for them, of pool_pre_ping's", 0.99, _rests("connects", "pool_pre_ping")),
+    Target("reconnects for them, of pool_recycle's", 0.99, _rests("connects", "pool_recycle")),
+    Target("round trips under steady load, of those unprotected", 1.05, _steadily),
     Target("cold start without models, of the Flask stack's, CPU", 0.25, _cold(*_PLAIN, "cpu")),
     Target("cold start without models, of the Flask stack's, clock", 0.25, _cold(*_PLAIN, "wall")),
     Target("cold start with models, of glue's, CPU", 1.00, _cold(*_ACCOUNT, "cpu")),
