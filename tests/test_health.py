@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import bottle
 import pytest
 
+from demijohn.health import Finding, Health
 from tests.client import Client
 from tests.projects import Project
 from tests.services import Database, until
@@ -80,3 +82,11 @@ def test_while_the_database_is_down(kind: str, tmp_path: Path, request: pytest.F
 def test_a_site_without_a_database(tmp_path: Path) -> None:
     answer = Client(Project(tmp_path / "site", "", "").site()).get("/_health/ready")
     assert (answer.status, answer.json) == (200, {"ready": True})
+
+
+def test_alone_in_a_plain_bottle_app() -> None:
+    app = bottle.Bottle()
+    findings = {"disk": Finding(True, "there"), "queue": Finding(False, "full")}
+    app.install(Health({name: lambda finding=finding: finding for name, finding in findings.items()}))  # type: ignore[misc]
+    answer = Client(app).get("/_health/ready")
+    assert (answer.status, answer.json) == (503, {"ready": False, "disk": "there", "queue": "full"})
