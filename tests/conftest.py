@@ -11,7 +11,7 @@ import pytest
 from tests.lent import ServiceT, borrowed
 from tests.services import Database, MariaDB, Memcached, PostgreSQL, Redis
 
-pytest_plugins = ["tests.places", "tests.visits", "tests.windows"]
+pytest_plugins = ["tests.groups", "tests.places", "tests.trove", "tests.visits", "tests.windows"]
 _numbers = itertools.count()
 
 

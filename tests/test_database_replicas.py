@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Any, NamedTuple
+from typing import Any
 
 import bottle
 import pytest
@@ -18,59 +18,11 @@ from sqlalchemy import func, insert, select, text
 
 from demijohn.database import replicas as parts
 from tests.client import Client
-from tests.services import Database, PostgreSQL, until
-from tests.services.replication import MariaDBPrimary, MariaDBReplica, PostgreSQLReplica, Replica
+from tests.groups import Group
+from tests.services import Database, until
 from tests.shop import Shop
 
 numbers = itertools.count()
-
-
-class Group(NamedTuple):
-    """A primary and its replicas."""
-
-    primary: Database
-    replicas: list[Replica]
-
-    def follow(self, database: str) -> None:
-        """Wait until each replica has all that the primary has."""
-        count = "SELECT COUNT(*) FROM " + (f"{database}.notes" if isinstance(self.primary, MariaDBPrimary) else "notes")
-        until(
-            lambda: all(rows(r, database, count) == rows(self.primary, database, count) for r in self.replicas), "lag"
-        )
-
-
-def rows(server: Database, database: str, sql: str) -> Any:
-    if not isinstance(server, PostgreSQL):
-        try:
-            return server.execute(sql)
-        except Exception:
-            return None  # the table has not come yet
-    import psycopg
-
-    where = f"host={server.folder} port={server.port} user=keeper dbname={database}"
-    try:
-        with psycopg.connect(where, autocommit=True) as connection:
-            return connection.execute(sql.encode()).fetchall()
-    except psycopg.Error:
-        return None
-
-
-@pytest.fixture(scope="module", params=["mariadb", "postgresql"])
-def servers(request: pytest.FixtureRequest) -> Iterator[Group]:
-    with ExitStack() as running:
-        primary: Any = running.enter_context(MariaDBPrimary() if request.param == "mariadb" else PostgreSQL())
-        kind: Any = MariaDBReplica if request.param == "mariadb" else PostgreSQLReplica
-        yield Group(primary, [running.enter_context(kind(primary, number)) for number in (2, 3)])
-
-
-@pytest.fixture
-def group(servers: Group) -> Group:
-    """All of them running, whatever the test before has done."""
-    for server in (servers.primary, *servers.replicas):
-        server.start()
-    for replica in servers.replicas:
-        replica.resume()
-    return servers
 
 
 class Copied(Shop):

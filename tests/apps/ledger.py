@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +40,3 @@ def enter(db: Any, number: int) -> str:
 def entry(db: Any, number: int) -> str:
     """How many lines the entry has."""
     return str(db.scalar(select(func.count()).select_from(Line).where(Line.number == number)))
-
-
-@app.get("/export")
-def export(db: Any) -> Iterator[str]:
-    """A line of text for each of the ledger's."""
-    lines = select(Line.number, Line.amount).order_by(Line.id).execution_options(yield_per=100)
-    for number, amount in db.execute(lines):
-        yield f"{number} {amount}\n"
