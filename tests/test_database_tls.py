@@ -148,9 +148,9 @@ def test_the_system_s_authorities_are_found_without_openssl_s_help(
     monkeypatch: pytest.MonkeyPatch, authority: tuple[Authority, str]
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", authority[1])
-    assert tls._system_authorities() == authority[1]
+    assert tls.system_authorities() == authority[1]
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere")
-    assert Path(tls._system_authorities()).is_file()
+    assert Path(tls.system_authorities()).is_file()
 
 
 def test_checked_and_signed_for_another_name(server: Server, authority: tuple[Authority, str]) -> None:

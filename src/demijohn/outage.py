@@ -37,11 +37,11 @@ class Outage:
 
     :param what: the server's name in the log, at the start of a sentence.
     :param log: where it is told: a warning once a minute while it is down, and one more when it is back.
-    :param pause: seconds after a failure in which the server is not asked.
+    :param pause: seconds after a failure in which the server is not asked; None: `PAUSE`.
     """
 
-    def __init__(self, what: str, log: logging.Logger, pause: float = PAUSE) -> None:
-        self.pause = pause
+    def __init__(self, what: str, log: logging.Logger, pause: float | None = None) -> None:
+        self.pause = PAUSE if pause is None else pause
         #: Whether the last answer that was waited for did not come.
         self.down = False
         #: The server's name.

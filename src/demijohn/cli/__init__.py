@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -13,7 +14,7 @@ from demijohn.errors import DemijohnError
 COMMANDS = {
     "run": "serve the site on this machine, and again after each change",
     "config": "print every setting and where its value comes from",
-    "db": "make the tables",
+    "db": "make, migrate, fill, empty into a file and ask the database",
     "sessions": "clean, count, show and end the visitors' sessions",
 }
 
@@ -28,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if name in words[:1]:
             importlib.import_module(f"demijohn.cli.{name}").arguments(command)
     args = parser.parse_args(words)
+    if args.command != "run":  # a command tells its own errors; nobody wants the log's lines between
+        logging.getLogger("demijohn").addHandler(logging.NullHandler())
     try:
         status: int = importlib.import_module(f"demijohn.cli.{args.command}").run(args)
     except DemijohnError as error:
