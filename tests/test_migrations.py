@@ -24,6 +24,7 @@ class Zoo(site.db.Model):
     big: Mapped[int] = mapped_column(sa.BigInteger)
     small: Mapped[int] = mapped_column(sa.SmallInteger, server_default="1")
     text: Mapped[str] = mapped_column(sa.String(40), server_default="a (b")
+    none: Mapped[str] = mapped_column(sa.String(40), server_default="")
     long: Mapped[str] = mapped_column(sa.Text)
     flag: Mapped[bool] = mapped_column(server_default=sa.false())
     price: Mapped[Decimal] = mapped_column(sa.Numeric(10, 2), server_default="0")
@@ -111,10 +112,9 @@ def test_every_kind_of_column_is_found_as_it_was_made(project: Project, capsys: 
     project.does("upgrade")
     capsys.readouterr()
     assert project.db("check") == 0, capsys.readouterr().out
-    if not project.url.startswith("postgresql"):
-        project.does("downgrade", "base")
-        project.does("upgrade")
-        project.does("check")
+    project.does("downgrade", "base")
+    project.does("upgrade")
+    project.does("check")
 
 
 def test_a_changed_type_and_default_is_seen(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,7 +167,9 @@ def test_a_migration_that_fails_in_the_middle(project: Project, capsys: pytest.C
 def test_an_autocommit_block_runs(project: Project) -> None:
     project.does("migrate", "-m", "one")
     id = project.files[0].read_text().split('revision = "')[1][:12]
-    project.write("two", id, 'with op.get_context().autocommit_block(): op.execute("CREATE TABLE alone (id INTEGER)")')
+    refused = "" if project.url.startswith("mysql") else '; op.execute("VACUUM")'  # in any transaction
+    block = 'with op.get_context().autocommit_block(): op.execute("CREATE TABLE alone (id INTEGER)")'
+    project.write("two", id, f"{block}{refused}")
     project.does("upgrade")
     assert "alone" in project.tables()
     assert project.version() == ["two"]

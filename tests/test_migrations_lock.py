@@ -8,8 +8,10 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy
 
 from tests.projects import Project
 from tests.readonly import readonly
@@ -106,6 +108,49 @@ def test_one_that_is_killed_is_in_nobodys_way(slow: Slow, capsys: pytest.Capture
     slow.does("upgrade")
     assert len(slow.runs()) == 2
     assert slow.version() == ["second"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "kill"),
+    [("mariadb_url", "KILL CONNECTION_ID()"), ("postgresql_url", "SELECT pg_terminate_backend(pg_backend_pid())")],
+)
+def test_a_lock_that_is_lost_with_its_connection(
+    kind: str, kill: str, tmp_path: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It ends there, though the migration be written to go on and the server there again."""
+    project = Project(tmp_path, request.getfixturevalue(kind))
+    die = f"op.execute('COMMIT'); op.execute('{kill}')"
+    make = "op.create_table('unlocked', sa.Column('id', sa.Integer, primary_key=True))"
+    for code in (f"{die}; {make}", f"try: {die}\n    except Exception: op.get_bind().rollback(); {make}"):
+        project.write("first", None, code)
+        assert project.db("upgrade") == 1
+        said = capsys.readouterr().out
+        assert "The migration first (first) failed: " in said
+        assert "lost" in said or "terminating connection" in said or "killed" in said, said
+        assert "The database is at no version." in said
+        assert "unlocked" not in project.tables()
+    assert "The connection to the database was lost, and the lock with it. Nothing more is done" in said
+    project.write("first", None, make)
+    project.does("upgrade")
+
+
+def test_a_table_of_versions_that_is_made_just_now(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One asks for the version before there is a table of it, and for the table when another has made it."""
+    project = Project(tmp_path, database_url)
+    project.write("first", None, "pass")
+    reflect = sqlalchemy.Inspector.has_table
+
+    def late(inspector: sqlalchemy.Inspector, *args: Any, **more: Any) -> bool:
+        if not project.tables():
+            project.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+            project.execute("INSERT INTO alembic_version VALUES ('first')")
+        return reflect(inspector, *args, **more)
+
+    monkeypatch.setattr(sqlalchemy.Inspector, "has_table", late)
+    project.does("upgrade")
+    assert project.version() == ["first"]
 
 
 def test_two_databases_of_one_server_do_not_wait_for_each_other(

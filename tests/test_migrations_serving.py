@@ -80,11 +80,28 @@ def test_run_migrates_an_empty_database_and_no_other(
     assert "age" not in project.tables()["notes"]
 
 
-def test_a_site_without_migrations_asks_nothing(tmp_path: Path, sqlite_url: str) -> None:
-    project = Project(tmp_path, sqlite_url)
+def test_a_site_without_migrations_asks_nothing(tmp_path: Path) -> None:
+    project = Project(tmp_path, "mysql+pymysql://nobody@127.0.0.1:1/none", session={"type": "memory"})
     site = project.site()
     assert site.db.migrations.schema().state == "no migrations"
+    site.close()
+
+
+def test_to_look_makes_no_file(tmp_path: Path, sqlite_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    project = Project(tmp_path, sqlite_url)
+    project.does("init")
+    assert project.db("current") == 0
+    project.does("migrate", "-m", "first")
+    capsys.readouterr()
+    for words, status in (("current", 0), ("check", 1)):
+        assert project.db(words) == status
+        assert "No migration has run on this database; this release has 1 migration. Run" in capsys.readouterr().out
+    site = project.site()
+    assert site.db.migrations.schema().state == "no version"
+    site.db.close()
     assert not (tmp_path / "test.sqlite").exists()
+    project.does("upgrade")
+    assert (tmp_path / "test.sqlite").exists()
 
 
 def test_a_folder_of_alembics_is_taken_as_it_is(
@@ -142,14 +159,23 @@ def test_sql_for_another_database(
     project.does("migrate", "-m", "first")
     id = project.files[0].read_text().split('revision = "')[1][:12]
     project.write(
-        "second", id, "op.add_column('notes', sa.Column('age', sa.Integer))", "op.drop_column('notes', 'age')"
+        "second",
+        id,
+        "op.add_column('notes', sa.Column('age', sa.Integer))\n"
+        "    op.execute(sa.table('notes', sa.column('text', sa.String)).update().values(text='new'))",
+        "op.drop_column('notes', 'age')",
     )
     capsys.readouterr()
     project.does("upgrade", "--sql", "--dialect", dialect)
     assert words in capsys.readouterr().out
+    project.does("upgrade", "--sql", "--dialect", dialect, id)
+    said = capsys.readouterr().out
+    assert "CREATE TABLE notes" in said
+    assert "age" not in said
     project.does("upgrade", "--sql", "--dialect", dialect, f"{id}:head")
     said = capsys.readouterr().out
     assert "ALTER TABLE notes ADD COLUMN age INTEGER;" in said
+    assert "UPDATE notes SET text='new';" in said
     assert "CREATE TABLE" not in said
     project.does("downgrade", "--sql", "--dialect", dialect, f"second:{id}")
     assert "ALTER TABLE notes DROP COLUMN age;" in capsys.readouterr().out

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from demijohn.cli.root import find_root, prefer_development
-from demijohn.errors import DemijohnError
+from demijohn.errors import DemijohnError, MigrationError
 
 #: The exit status by which the serving process asks to be started again.
 CHANGED = 3
@@ -143,7 +143,14 @@ def _make_tables(site: Any) -> None:
     from sqlalchemy.exc import DBAPIError
 
     try:
+        if site.db.url and site.db.migrations.history:
+            from demijohn.cli.db.upgrade import start
+
+            start(site)
+            return
         made = site.create_tables()
+    except MigrationError as error:
+        print(error, file=sys.stderr)
     except DBAPIError as error:
         # The site may still answer; and the database may come up after it.
         print(f"The tables could not be made: {error.orig}", file=sys.stderr)

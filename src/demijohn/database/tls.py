@@ -109,11 +109,11 @@ def _libpq(address: sqlalchemy.URL, tls: str, tls_ca: str | None, connect_timeou
         else:
             args["sslmode"] = _SSLMODES[tls]
         if tls == "verify" and "sslmode" not in said:
-            args["sslrootcert"] = tls_ca or _system_authorities()
+            args["sslrootcert"] = tls_ca or system_authorities()
     return {name: value for name, value in args.items() if name not in said}
 
 
-def _system_authorities() -> str:
+def system_authorities() -> str:
     """The file with the authorities that the system believes. libpq's own word for them, `system`, asks the OpenSSL in
     psycopg's wheel, which looks for them in a folder that no system has."""
     import ssl

@@ -12,6 +12,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(site: Site, args: argparse.Namespace) -> int:
+    if site.db.url and site.db.migrations.history:
+        # Made beside the migrations, a table would be in the way of the migration that makes it.
+        from demijohn.cli.db.upgrade import upgrade
+
+        return upgrade(site)
     made = site.create_tables()
     if made:
         print(f"Made {', '.join(made)}.")
