@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import gzip
 import json
 import os
 import stat
@@ -175,6 +174,20 @@ def test_the_file(sqlite_trove: Trove) -> None:
     assert not list(sqlite_trove.root.glob("*.part"))
     err = sqlite_trove.run("dump", "nowhere/a.dump")[2]
     assert err == "nowhere/a.dump.part cannot be written: No such file or directory.\n"
+
+
+@pytest.mark.parametrize("name", ["/dev/full", "-"])
+def test_full_disk(name: str, sqlite_trove: Trove) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            sqlite_trove.command("dump", name),
+            env=clean_environment(),
+            stdout=full if name == "-" else subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    said = f"{'The dump' if name == '-' else name} cannot be written: No space left on device.\n"
+    assert (done.returncode, done.stderr) == (1, said)
 
 
 def test_reader_that_goes_away(sqlite_trove: Trove) -> None:

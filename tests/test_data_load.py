@@ -132,3 +132,30 @@ def test_schema_of_another_revision(trove: Trove, tmp_path: Path) -> None:
     assert load(trove, here, replace=True) == load(trove, unknown, replace=True) == {"users": 1}
     with pytest.raises(DataError, match=r"^The dump is of the schema's revision b2, and this database is at a1."):
         load(trove, [here[0].replace("a1", "b2"), *here[1:]], replace=True)
+
+
+NUMBERED = """
+import os
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+from demijohn import Site
+
+application = site = Site(os.path.dirname(os.path.abspath(__file__)))
+
+
+class Bill(site.db.Model):
+    __tablename__ = "bills"
+    id: Mapped[int] = mapped_column(sa.Identity(always=True), primary_key=True)
+    sum: Mapped[int]
+"""
+
+
+def test_numbers_that_the_database_insists_on_giving(tmp_path: Path, database_url: str) -> None:
+    trove = Trove(tmp_path / "site", database_url, NUMBERED)
+    assert trove.run("populate", trove.file("bills.csv", "id,sum\n7,1\n5,2\n")) == (0, "bills: 2 rows.\n", "")
+    assert load(trove, dumped(trove), replace=True) == {"bills": 2}
+    trove.put("bills", {"sum": 3})
+    assert trove.rows("bills") == [(5, 2), (7, 1), (8, 3)]
+    assert trove.run("populate", trove.file("bills.json", [{"sum": 4}]))[0] == 0
+    assert trove.rows("bills")[-1] == (9, 4)
+    trove.close()

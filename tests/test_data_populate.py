@@ -175,6 +175,7 @@ def test_no_more_mistakes_than_anybody_reads(sqlite_trove: Trove) -> None:
     ("values", "words"),
     [
         ({"exact": "1e"}, "exact must be a decimal number, not '1e'"),
+        ({"exact": "nan"}, "exact must be a decimal number, not 'nan'"),
         ({"real": "much"}, "real must be a number, not 'much'"),
         ({"whole": 2**70}, "whole must be a whole number that a database can keep, not 1180591620717411303424"),
         ({"flag": 2}, "flag must be true or false, not 2"),
@@ -208,6 +209,8 @@ def test_wrong_value(values: dict[str, object], words: str, sqlite_trove: Trove)
         ("users.json", '[{"name": "a", "bio": ""}', "users.json:1: not JSON as it should be: expected ], not ''."),
         ("users.json", '[\n{"name": "a", "bio": ""},\n{"name" "b"}]', "Expecting ':' delimiter in line 3."),
         ("users.json", '["a"]', "users.json:1 (row 1): a row must be an object, not str."),
+        ("users.json", "", "users.json is empty. It should be a list of rows, or {table: [rows]}."),
+        ("users.json", "[] []", "users.json:1: not JSON as it should be: something stands behind its end."),
         ("users.json", "5", "users.json:1: not JSON as it should be: expected [, not '5'."),
         ("seed.json", '{"users": 5}', "seed.json cannot be read: expected [, not '5}'."),
         ("users.jsonl", '{"name": "a", "bio": ""}\n{"name"\n', "users.jsonl:2 (row 2): not JSON: "),
@@ -223,6 +226,7 @@ def test_wrong_file(name: str, content: str | bytes, words: str, sqlite_trove: T
 
 def test_wrong_use(sqlite_trove: Trove) -> None:
     assert sqlite_trove.run("populate", "nowhere.csv") == (1, "", "There is no file nowhere.csv.\n")
+    assert sqlite_trove.run("populate", ".") == (1, "", ". is a folder. Name the files in it.\n")
     seed = sqlite_trove.file("seed.json", {"users": []})
     err = "seed.json has no rows for the table posts. It has: users.\n"
     assert sqlite_trove.run("populate", seed, "--table", "posts") == (1, "", err)

@@ -15,6 +15,7 @@ import pytest
 from demijohn.cli.load import load_site
 from demijohn.database.data.populate import populate
 from demijohn.database.data.sources import sources
+from demijohn.database.data.transaction import writing
 from demijohn.errors import DataError
 from tests.services import until
 from tests.sites import clean_environment
@@ -22,6 +23,10 @@ from tests.trove import Trove
 
 #: Kilobytes. A million rows may take 100 MB.
 ALLOWED = 100_000
+#: Kilobytes that a file of 200,000 rows may take beyond one of 4,000. The files have 6 and 13 MB.
+MORE = 4_000
+#: Of the file in whose middle a process is killed: 3 MB and more.
+ROWS = 100_000
 
 
 def notes(path: Path, rows: int, *, wrong: int | None = None, number: int = 2**30) -> Path:
@@ -61,8 +66,11 @@ def peak(command: list[str]) -> int:
 @pytest.mark.parametrize("kind", ["csv", "json"])
 def test_memory_does_not_grow_with_the_file(kind: str, sqlite_trove: Trove) -> None:
     path = notes(sqlite_trove.root / f"notes.{kind}", 200_000)
-    held = peak(sqlite_trove.command("populate", str(path)))
+    few = notes(sqlite_trove.root / f"few.{kind}", 4_000)
+    least = peak(sqlite_trove.command("populate", str(few), "--table", "notes"))
+    held = peak(sqlite_trove.command("populate", str(path), "--replace"))
     assert 10_000 < held < ALLOWED
+    assert held < least + MORE
     assert sqlite_trove.rows("notes")[-1] == (200_000, 200_000, 1_400_000, 'name, "of" é 200000')
 
 
@@ -115,7 +123,7 @@ def test_killed_in_the_middle(action: str, trove: Trove, tmp_path: Path) -> None
     trove.put("notes", {"number": 1, "other": 2, "text": "was there"})
     before = trove.rows("notes")
     if action == "populate":
-        path = notes(trove.root / "notes.csv", 400_000)
+        path = notes(trove.root / "notes.csv", ROWS)
         words = ["populate", str(path), "--replace"]
     else:
         path = trove.root / "notes.dump"
@@ -123,11 +131,11 @@ def test_killed_in_the_middle(action: str, trove: Trove, tmp_path: Path) -> None
             file.write('{"demijohn":"dump","version":1,"tables":["notes"],"revision":[]}\n')
             columns = {"id": "integer", "number": "integer", "other": "integer", "text": "text"}
             file.write(json.dumps({"table": "notes", "columns": columns}) + "\n")
-            file.writelines(f'[{id},{id},{id},"text {id}"]\n' for id in range(1, 400_001))
-            file.write('{"end":"notes","rows":400000}\n{"end":"dump","rows":{"notes":400000}}\n')
+            file.writelines(f'[{id},{id},{id},"text {id}"]\n' for id in range(1, ROWS + 1))
+            file.write(f'{{"end":"notes","rows":{ROWS}}}\n{{"end":"dump","rows":{{"notes":{ROWS}}}}}\n')
         words = ["load", str(path), "--replace"]
     with path.open("rb") as file, subprocess.Popen(trove.command(*words), env=clean_environment()) as process:
-        until(lambda: process.poll() is not None or is_at(process.pid, path, 2_000_000), "It does not read its file.")
+        until(lambda: process.poll() is not None or is_at(process.pid, path, 500_000), "It does not read its file.")
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL, "it was not done yet"
     trove.site.db.close()
@@ -155,6 +163,26 @@ def test_two_at_the_same_moment(trove: Trove) -> None:
     told = sorted(process.communicate(timeout=120)[0] for process in both)
     assert told == ["notes: 3,000 rows.\n", "notes: left alone, it holds rows.\n"]
     assert len(trove.rows("notes")) == 3_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"),
+    [
+        ("mariadb", "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT GET_LOCK%%'"),
+        ("postgresql", "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"),
+    ],
+)
+def test_one_waits_for_the_other(kind: str, asked: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    trove = Trove(tmp_path / "site", request.getfixturevalue(f"{kind}_url"))
+    command = trove.command("populate", str(notes(trove.root / "notes.csv", 3)), "--if-empty")
+    engine = trove.site.db.engine
+    with subprocess.Popen(command, env=clean_environment(), stdout=subprocess.PIPE, text=True) as process:
+        with writing(engine) as first, engine.connect() as looker:
+            first.execute(trove.table("notes").insert(), {"number": 1, "other": 2, "text": "first"})
+            until(lambda: looker.exec_driver_sql(asked).scalar(), "It does not wait.")
+        assert process.communicate(timeout=60)[0] == "notes: left alone, it holds rows.\n"
+    assert len(trove.rows("notes")) == 1
+    trove.close()
 
 
 def test_row_of_the_wrong_size_for_the_server(sqlite_trove: Trove) -> None:

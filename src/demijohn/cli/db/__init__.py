@@ -12,6 +12,17 @@ from demijohn.errors import DemijohnError
 #: Action: what it does, and its module here, which has `arguments(parser)` and `run(site, args) -> int`.
 ACTIONS = {
     "create": ("make the tables that are missing; none is altered", "create"),
+    "init": ("make the folder of the migrations", "init"),
+    "migrate": ("write the migration that brings the tables to what the models say", "migrate"),
+    "upgrade": ("run the migrations that have not run", "upgrade"),
+    "downgrade": ("take migrations back", "downgrade"),
+    "current": ("say which migrations have run", "current"),
+    "check": ("tell whether the database, the migrations and the models fit each other", "check"),
+    "populate": ("put the rows of CSV and JSON files into their tables", "populate"),
+    "dummy": ("fill the tables with made-up rows to try the site with", "dummy"),
+    "dump": ("write all rows as text that SQLite, MySQL and PostgreSQL can load", "dump"),
+    "load": ("put the rows of a dump into empty tables", "load"),
+    "shell": ("talk to the database: its own client, or a prompt", "shell"),
 }
 
 
