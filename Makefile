@@ -8,6 +8,8 @@ PYTHON ?= python3
 # More of pytest's arguments: make test ARGS="-k memcached"
 ARGS ?=
 BIN := .venv/bin
+# One more than there are cores, because many tests wait for a server; four are enough.
+WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN || echo 2); echo $$((n < 3 ? n + 1 : 4)))
 
 .PHONY: run test lint ruff format mypy imports packages bench clean
 .DELETE_ON_ERROR:
@@ -17,7 +19,7 @@ run: .venv/run
 
 test: packages .venv/test
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal $(ARGS)
+	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
 
 # Side by side, the output of each in one piece.
 lint: .venv/test

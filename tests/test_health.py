@@ -8,7 +8,7 @@ from pathlib import Path
 import bottle
 import pytest
 
-from demijohn.health import Finding, Health
+from demijohn.health import Health
 from tests.client import Client
 from tests.projects import Project
 from tests.services import Database, until
@@ -86,7 +86,7 @@ def test_a_site_without_a_database(tmp_path: Path) -> None:
 
 def test_alone_in_a_plain_bottle_app() -> None:
     app = bottle.Bottle()
-    findings = {"disk": Finding(True, "there"), "queue": Finding(False, "full")}
+    findings = {"disk": (True, "there"), "queue": (False, "full")}
     app.install(Health({name: lambda finding=finding: finding for name, finding in findings.items()}))  # type: ignore[misc]
     answer = Client(app).get("/_health/ready")
     assert (answer.status, answer.json) == (503, {"ready": False, "disk": "there", "queue": "full"})

@@ -9,32 +9,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import bottle
 
 LIVE, READY = "/_health/live", "/_health/ready"
 
 
-class Finding(NamedTuple):
-    """What one check has found."""
-
-    #: Whether the site can serve visitors all the same.
-    ready: bool
-    #: A word or two, which anybody may read: `answers`, `behind`.
-    word: str
-
-
 class Health:
     """The two addresses, as a Bottle plugin.
 
-    :param checks: what is asked, by name, each time that `ready` is asked for.
+    :param checks: what is asked, by name, each time that `ready` is asked for. Each says whether visitors can be
+        served, and a word or two, which anybody may read: `(True, "answers")`.
     """
 
     name = "health"
     api = 2
 
-    def __init__(self, checks: Mapping[str, Callable[[], Finding]]) -> None:
+    def __init__(self, checks: Mapping[str, Callable[[], tuple[bool, str]]]) -> None:
         self.checks = checks
 
     def setup(self, app: Any) -> None:
@@ -50,8 +42,8 @@ class Health:
 
     def _ready(self) -> str:
         findings = {name: check() for name, check in self.checks.items()}
-        ready = all(finding.ready for finding in findings.values())
-        words = {name: finding.word for name, finding in findings.items()}
+        ready = all(well for well, _ in findings.values())
+        words = {name: word for name, (_, word) in findings.items()}
         return _answer({"ready": ready, **words}, 200 if ready else 503)
 
 

@@ -12,7 +12,7 @@ from demijohn import config
 from demijohn.bodies import Bodies
 from demijohn.database import Database
 from demijohn.errorpages import error_page
-from demijohn.health import Finding, Health
+from demijohn.health import Health
 from demijohn.sessions import RequestSession, Sessions
 from demijohn.static import Static
 from demijohn.views import Views
@@ -78,7 +78,7 @@ class Site(bottle.Bottle):
             )
         )
         #: `/_health/live` and `/_health/ready`.
-        self.health: Health = self.install(Health({"database": self._check_database} if self.db.url else {}))
+        self.health: Health = self.install(Health({"database": self.db.health} if self.db.url else {}))
         #: The visitors' sessions.
         self.sessions: Sessions = self.install(Sessions(self._session_options(), store=self._make_store))
         #: The static files.
@@ -152,9 +152,6 @@ class Site(bottle.Bottle):
     def _own_error_page(self, **variables: Any) -> str | None:
         template = self.views.find("error")
         return None if template is None else template.render(variables)
-
-    def _check_database(self) -> Finding:
-        return Finding(*self.db.health())
 
     def _share_parts(self, app: Any) -> None:
         if not self._cased or not isinstance(app, bottle.Bottle) or getattr(app, "_cased", False):

@@ -12,7 +12,6 @@ import sqlalchemy
 from sqlalchemy import event
 
 from demijohn.database.dialects import LAZY
-from demijohn.database.refused import tell_refusals
 from demijohn.database.tls import connect_args
 from demijohn.errors import DriverMissingError
 from demijohn.forks import in_child
@@ -83,7 +82,7 @@ def make_engine(
         if lazy:
             dialect: Any = engine.dialect
             dialect.outage = Outage(f"The database at {_place(address)}", log)
-            dialect.refused = tell_refusals(pool_size, max_overflow, workers, max_connections)
+            dialect.limits = pool_size, max_overflow, workers, max_connections
     # Two processes on one connection read each other's rows; the parent goes on using its own.
     in_child(engine, lambda forked: forked.dispose(close=False))
     return engine

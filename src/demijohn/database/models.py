@@ -19,7 +19,6 @@ import bottle
 import sqlalchemy
 from sqlalchemy.orm import DeclarativeBase, Session, object_session, scoped_session
 
-from demijohn.database.keys import read_key
 from demijohn.errors import NoDatabaseError, UnknownFieldError
 
 if TYPE_CHECKING:
@@ -146,6 +145,8 @@ def _session_of(row: Shortcuts, handed: Session | None) -> Session:
 
 
 def _get(model: type[RowT], key: Any, handed: Session | None) -> RowT | None:
+    from demijohn.database.keys import read_key  # which not every site needs
+
     session = _session(model, handed)
     parts = read_key(model, key, session)
     if parts is None:

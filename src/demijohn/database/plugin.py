@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import bottle
 
 from demijohn import lifetime
-from demijohn.database.migrations import Migrations
 from demijohn.database.request import InReplicatedRequest, InRequest, answer, explain, guard
 from demijohn.errors import NoDatabaseError, OutsideRequestError
 from demijohn.forks import renew
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
     from sqlalchemy.sql.selectable import TypedReturnsRows
 
+    from demijohn.database.migrations import Migrations
     from demijohn.database.orm import RequestSession
     from demijohn.database.pages import Page
     from demijohn.database.replicas import Replicas
@@ -91,8 +93,7 @@ class Database:
         self._replica_options: dict[str, Any] = {"urls": tuple(replicas), "choice": replica_choice, "lag": replica_lag}
         self._replicas: Replicas | None = None
         self._watch = watch
-        #: The migrations, and where the database stands in them: `migrations.schema()`.
-        self.migrations = Migrations(self, migrations)
+        self._migrations = migrations
         self._key = f"demijohn.database.{keyword}"
         self._opening = threading.Lock()
         self._engine: sqlalchemy.Engine | None = None
@@ -132,8 +133,16 @@ class Database:
             with self._opening:  # the first requests may come together, and must not make a pool each
                 if self._engine is None:
                     self._engine = self._watched(make_engine(self.url, **self._options))
-                    self.migrations.watch(self._engine)
+                    if os.path.isdir(self._migrations):
+                        self.migrations.watch(self._engine)
         return self._engine
+
+    @cached_property
+    def migrations(self) -> Migrations:
+        """The migrations, and where the database stands in them: `migrations.schema()`."""
+        from demijohn.database.migrations import Migrations
+
+        return Migrations(self, self._migrations)
 
     @property
     def replicas(self) -> Replicas | None:

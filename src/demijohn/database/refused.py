@@ -6,7 +6,6 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable
 from typing import Any
 
 log = logging.getLogger("demijohn.database")
@@ -22,31 +21,16 @@ _POSTGRESQL = re.compile(
 )
 
 
-def tell_refusals(
-    pool_size: int,
-    max_overflow: int,
-    workers: int | None = None,
-    max_connections: int | None = None,
-) -> Callable[[Any], None]:
-    """What is to be called with each error of connecting: the log is told, once a minute, how many connections this
-    site may open, when the server refuses one.
-
-    :param workers: the processes that serve the site; None: not known.
-    :param max_connections: what the settings say that the server allows; None: nothing.
-    """
-    said = -SAID
-
-    def tell(cause: Any) -> None:
-        nonlocal said
-        if not is_refusal(cause):
-            return
-        cause.told = True  # and nobody need tell the log again
-        if time.monotonic() - said < SAID:
-            return
-        said = time.monotonic()
-        log.error("%s", sentence(cause, pool_size, max_overflow, workers, max_connections))
-
-    return tell
+def tell(cause: Any, dialect: Any) -> None:
+    """Have the log told, once a minute, how many connections this site may open, if the error of a connect says that
+    there are too many."""
+    if not is_refusal(cause):
+        return
+    cause.told = True  # and nobody need tell the log again
+    now = time.monotonic()
+    if now - dialect.told_refusal >= SAID:
+        dialect.told_refusal = now
+        log.error("%s", sentence(cause, *dialect.limits))
 
 
 def is_refusal(cause: Any) -> bool:

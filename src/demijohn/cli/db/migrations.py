@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from demijohn.errors import MigrationError, NoDatabaseError
 
 if TYPE_CHECKING:
-    from demijohn.database.migrations import Schema
     from demijohn.database.migrations.files import History
+    from demijohn.database.migrations.state import Schema
     from demijohn.site import Site
 
 

@@ -63,8 +63,10 @@ class LazyTransactions:
     begin_statement = "BEGIN"
     #: Whether the server lets anybody in. None, for SQLite: there is no server.
     outage: Outage | None = None
-    #: Told of each connect that the server has refused.
-    refused: Any = None
+    #: What the log is told when the server lets no more connections in: `pool_size`, `max_overflow`, the processes that
+    #: serve the site and what the server is said to allow, as far as they are known. And when it was told.
+    limits: tuple[int, int, int | None, int | None] = (0, 0, None, None)
+    told_refusal = float("-inf")
     #: Of a replica's dialect: where its connections go to write, and how another is had for one that has died.
     primary: Any = None
     replace: Any = None
@@ -104,8 +106,9 @@ class LazyTransactions:
                 outage.failed(error)
                 error.told = True  # and nobody need tell the log again
             else:
-                if self.refused is not None:
-                    self.refused(error)
+                from demijohn.database import refused  # hardly ever needed
+
+                refused.tell(error, self)
                 if outage.down:
                     outage.over()
             raise

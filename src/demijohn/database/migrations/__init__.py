@@ -7,16 +7,16 @@ nothing: the files are read as text (`files`), the database is asked for one row
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from demijohn.database.migrations.state import Schema as Schema
 
 if TYPE_CHECKING:
     import sqlalchemy
 
     from demijohn.database.migrations.files import History
+    from demijohn.database.migrations.state import Schema
     from demijohn.database.plugin import Database
 
 #: The folder beside config.yaml; the files lie in `versions/` below it, as Alembic and Flask-Migrate have it.
@@ -57,7 +57,7 @@ class Migrations:
         :raises MigrationError: the migrations cannot be read.
         :raises sqlalchemy.exc.DBAPIError: the database does not answer.
         """
-        from demijohn.database.migrations.state import current, place
+        from demijohn.database.migrations.state import Schema, current, place
 
         if self.history is None:
             return Schema("no migrations")
@@ -112,7 +112,8 @@ class Migrations:
         def look(_connection: Any, _record: Any) -> None:
             # Commands and jobs connect, too, and say for themselves what is wrong.
             if not self.told and _in_request() and asked.acquire(blocking=False):
-                threading.Thread(target=tell, args=(self,), name="demijohn-schema", daemon=True).start()
+                with suppress(RuntimeError):  # a host that has no threads
+                    threading.Thread(target=tell, args=(self,), name="demijohn-schema", daemon=True).start()
 
         event.listen(engine, "connect", look)
 
