@@ -297,13 +297,13 @@ def test_a_stream_that_had_begun_to_write_is_broken_off(place: Place, then: str)
     assert place.texts() == {"first", "second", "before"}
 
 
-@pytest.mark.filterwarnings("ignore:.*ServerCursor")  # psycopg's own, of a cursor whose connection has died
 def test_a_result_that_is_read_page_by_page_is_not_begun_again(place: Place) -> None:
     def handler(db: Any) -> str:
-        pages = db.scalars(select(place.Note.text).order_by(place.Note.id).execution_options(yield_per=1))
-        seen = [next(pages)]
-        place.break_off()
-        return ",".join(seen + list(pages))
+        statement = select(place.Note.text).order_by(place.Note.id).execution_options(yield_per=1)
+        with db.scalars(statement) as pages:
+            seen = [next(pages)]
+            place.break_off()
+            return ",".join(seen + list(pages))
 
     answer = place.get(handler)
     assert answer.status == 503 or answer.text == "first,second"

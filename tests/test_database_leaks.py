@@ -185,8 +185,9 @@ def test_what_is_given_back_is_no_leak(shop: Shop, caplog: pytest.LogCaptureFixt
             connection = shop.db.engine.connect()
             connection.invalidate()
             connection.close()
-        elif how == "disposed" and shop.db.engine.dialect.name != "postgresql":
-            db.scalar(text("SELECT 1"))  # psycopg is loud when one that a disposed pool has forgotten is dropped
+        elif how == "disposed" and shop.db.engine.dialect.name == "mysql":
+            # psycopg, and sqlite3 from Python 3.13 on, are loud when one that a disposed pool has forgotten is dropped.
+            db.scalar(text("SELECT 1"))
             shop.db.engine.dispose()
         elif how == "boom":
             db.add(shop.Note(text="boom"))
