@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -307,7 +306,6 @@ def test_a_result_that_is_read_page_by_page_is_not_begun_again(place: Place) -> 
 
     answer = place.get(handler)
     assert answer.status == 503 or answer.text == "first,second"
-    gc.collect()
 
 
 def test_a_unit_raises_and_keeps_nothing(place: Place) -> None:
