@@ -90,6 +90,20 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+@pytest.fixture(params=["mariadb", "postgresql"])
+def server(request: pytest.FixtureRequest) -> Database:
+    """A database server that runs: a test that asks for it runs once for each kind."""
+    server: Database = request.getfixturevalue(request.param)
+    return server
+
+
+@pytest.fixture
+def url(server: Database, request: pytest.FixtureRequest) -> str:
+    """The url of a fresh, empty database of `server`."""
+    url: str = request.getfixturevalue(f"{server.name}_url")
+    return url
+
+
 def _running(kind: type[ServiceT]) -> Iterator[ServiceT]:
     server = borrowed(kind)
     if server is not None:

@@ -23,18 +23,6 @@ from tests.services import Database, until
 from tests.shop import Shop
 
 
-@pytest.fixture(params=["mariadb", "postgresql"])
-def server(request: pytest.FixtureRequest) -> Database:
-    server: Database = request.getfixturevalue(request.param)
-    return server
-
-
-@pytest.fixture
-def url(server: Database, request: pytest.FixtureRequest) -> str:
-    url: str = request.getfixturevalue(f"{server.name}_url")
-    return url
-
-
 @pytest.fixture
 def gate(server: Database) -> Iterator[Gate]:
     with Gate(server.port) as gate:

@@ -21,18 +21,6 @@ from tests.services import Database, MariaDB
 from tests.shop import Shop
 
 
-@pytest.fixture(params=["mariadb", "postgresql"])
-def server(request: pytest.FixtureRequest) -> Database:
-    server: Database = request.getfixturevalue(request.param)
-    return server
-
-
-@pytest.fixture
-def url(server: Database, request: pytest.FixtureRequest) -> str:
-    url: str = request.getfixturevalue(f"{server.name}_url")
-    return url
-
-
 @pytest.fixture
 def shop(url: str) -> Iterator[Shop]:
     with made(url) as shop:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import bottle
 
 from demijohn import lifetime
-from demijohn.database.request import InReplicatedRequest, InRequest, answer, explain, guard
+from demijohn.database.request import InReplicatedRequest, InRequest, explain, guard, refuse
 from demijohn.errors import NoDatabaseError, OutsideRequestError
 from demijohn.forks import renew
 
@@ -311,13 +311,9 @@ class Database:
                     self.open(request.environ).use_primary()
                 result = callback(*args, **kwargs)  # it may use the session by `Note.get(5)` or `site.db.session`, too
                 return guard(result) if type(result) is GeneratorType else result
-            except bottle.HTTPResponse:
-                raise
             except Exception as error:
-                refusal = answer(error)
-                if refusal is None:
-                    raise
-                raise refusal from error
+                refuse(error)
+                raise
 
         return with_database
 

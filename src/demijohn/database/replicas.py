@@ -46,9 +46,11 @@ class Replicas:
         self, primary: sqlalchemy.Engine, urls: Sequence[str], *, choice: str, lag: float, **options: Any
     ) -> None:
         self.primary = primary
-        self._urls = urls
         self.lag = lag
         self.engines = [self._make(url, options) for url in urls]
+        for engine in self.engines:
+            dialect: Any = engine.dialect
+            dialect.tries = len(urls) + 1
         self._random = choice == "random"
         # Each process begins elsewhere: else all the first requests after a start would go to the same one.
         self._turns = itertools.count(random.SystemRandom().randrange(len(urls)))
@@ -102,7 +104,6 @@ class Replicas:
             raise TypeError("Replicas need one of the drivers pymysql, psycopg or sqlite3.")
         dialect.primary = self.primary
         dialect.replace = self._replace
-        dialect.tries = len(self._urls) + 1
         if dialect.outage is not None:
             dialect.outage.pause = PAUSE
         event.listen(engine, "connect", _mark(engine))

@@ -34,18 +34,15 @@ class InRequest:
             self.session.rollback()
             # A hook, or a template that is rendered after the handler: what they raise, Bottle has made a 500 of.
             failed = self.environ.get("bottle.exc_info") if status == 500 else None
-            refusal = answer(failed[1]) if failed else None
-            if refusal is not None:
-                raise refusal
+            if failed:
+                refuse(failed[1])
             return
         try:
             self.session.finish()
         except Exception as error:
             self.session.rollback()
-            refusal = answer(error)
-            if refusal is None:
-                raise
-            raise refusal from error
+            refuse(error)
+            raise
 
     def close(self) -> None:
         environ = self.environ
@@ -87,14 +84,17 @@ def answer(error: Exception) -> bottle.HTTPError | None:
     return faults.answer(error)
 
 
+def refuse(error: Exception) -> None:
+    """Raise the answer to `error` in its place, if it is one of the database's."""
+    refusal = answer(error)
+    if refusal is not None:
+        raise refusal from error
+
+
 def guard(pieces: Generator[Any, Any, Any]) -> Iterator[Any]:
     """The pieces of a body that a handler makes while it is sent; the database's errors are answered as its own are."""
     try:
         yield from pieces
-    except bottle.HTTPResponse:
-        raise
     except Exception as error:
-        refusal = answer(error)
-        if refusal is None:
-            raise
-        raise refusal from error
+        refuse(error)
+        raise
