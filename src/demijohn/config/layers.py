@@ -93,7 +93,7 @@ def _host(environ: Mapping[str, str], problems: list[Problem]) -> hosts.Host:
     except UnknownHostError as error:
         near = nearest(error.name, error.known)
         problems.append(Problem("host", "DEMIJOHN_HOST", f"{error.name} is not a host that is known{near}"))
-        return hosts.local.HOST
+        return hosts.find("local")
 
 
 def _file(path: Path, problems: list[Problem]) -> tuple[list[Given], Given | None]:

@@ -7,11 +7,9 @@ from demijohn.hosts.host import Host
 HOST = Host(
     name="cloudrun",
     title="Google Cloud Run",
-    marks={"K_SERVICE": ""},
     disk="forgets",  # files lie in the instance's memory
     defaults={
         "environment": "production",
         "server.host": "0.0.0.0",  # noqa: S104  (only the front end reaches it)
     },
-    variables={},
 )

@@ -7,11 +7,9 @@ from demijohn.hosts.host import Host
 HOST = Host(
     name="gae",
     title="Google App Engine",
-    marks={"GAE_ENV": ""},  # standard
     disk="none",  # but for /tmp, which is a part of the instance's memory
     defaults={
         "environment": "production",
         "server.host": "0.0.0.0",  # noqa: S104  (only the front end reaches it)
     },
-    variables={},
 )

@@ -8,7 +8,6 @@ from demijohn.hosts.host import Host
 HOST = Host(
     name="heroku",
     title="Heroku",
-    marks={"DYNO": ""},  # web.1, release.1234
     disk="forgets",  # a dyno restarts every day, and with every push, from the files that were pushed
     defaults={
         "environment": "production",
@@ -16,5 +15,4 @@ HOST = Host(
         "database.tls": "require",  # its databases are on public addresses, with certificates signed by themselves
         "redis.verify": False,  # its Redis speaks TLS with a certificate that it has signed by itself
     },
-    variables={},
 )

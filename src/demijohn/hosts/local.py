@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from demijohn.hosts.host import Host
 
-HOST = Host(name="local", title="your own server", marks={}, disk="kept", defaults={}, variables={})
+HOST = Host(name="local", title="your own server", disk="kept")

@@ -7,13 +7,10 @@ from demijohn.hosts.host import Host
 HOST = Host(
     name="pythonanywhere",
     title="PythonAnywhere",
-    # Not documented by the host, but set on it and used by many sites.
-    marks={"PYTHONANYWHERE_DOMAIN": "", "PYTHONANYWHERE_SITE": ""},
     disk="kept",
     defaults={
         "environment": "production",
         "database.idle": 280,  # its MySQL hangs up after 300 s (help page "UsingSQLAlchemywithMySQL")
         "server.threads": 1,
     },
-    variables={},
 )

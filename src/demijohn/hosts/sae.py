@@ -11,7 +11,6 @@ from demijohn.hosts.host import Host
 HOST = Host(
     name="sae",
     title="Sina App Engine",
-    marks={"SERVER_SOFTWARE": "direwolf"},  # not set by SAE's development server (developer guide, "runtime")
     disk="none",
     defaults={
         "environment": "production",
