@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import bottle
 import pytest
 from sqlalchemy import text
 
+from demijohn.database import Database as Plugin
 from demijohn.errors import DatabaseDownError
 from tests.client import Answer, Client
 from tests.gate import Gate
@@ -64,6 +66,24 @@ def test_a_site_begins_while_its_database_is_down(gate: Gate, url: str) -> None:
     gate.open()
     until(lambda: visitor.get("/read").status == 200, "The database is not found again.", seconds=5)
     site.db.close()
+
+
+def test_a_server_that_goes_while_the_first_connection_looks_around(
+    server: Database, gate: Gate, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    Shop(url).db.close()
+    site = bottle.Bottle()
+    db: Plugin = site.install(Plugin(gate.url(url)))
+    site.route("/count", callback=lambda db: str(db.scalar(text("SELECT COUNT(*) FROM notes"))))
+    visitor = Client(site)
+    # What SQLAlchemy asks before the first statement of a process: the version, the modes.
+    gate.before("version()" if server.name == "postgresql" else "@@", gate.turn_away)
+    is_busy(visitor.get("/count"))
+    assert gate.has_sprung
+    assert caplog.text.count("is not answering") == 1
+    gate.open()
+    until(lambda: visitor.get("/count").text == "0", "The database is not found again.", seconds=5)
+    db.close()
 
 
 @pytest.mark.parametrize("how", ["close", "turn_away"])

@@ -20,6 +20,8 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.pool.base import _ConnectionFairy
+
 from demijohn.errors import DatabaseDownError, StreamFromReplicaError
 
 if TYPE_CHECKING:
@@ -237,6 +239,9 @@ class LazyTransactions:
         if context.execute_style.name == "INSERTMANYVALUES" or connection.get_execution_options().get(
             "isolation_level"
         ):
+            return False
+        # The pool is still making the first connection, and SQLAlchemy asks it for the server's version and modes.
+        if not isinstance(connection._dbapi_connection, _ConnectionFairy):
             return False
         return self.is_disconnect(error, connection._dbapi_connection, cursor)
 
