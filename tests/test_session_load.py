@@ -32,8 +32,8 @@ MORE = int(os.environ.get("SESSION_LOAD", "1"))
 VISITORS = 200
 #: Clicks between two faults.
 CLICKS = 800 * MORE
-#: What all processes do together.
-OPERATIONS = 100_000
+#: What all processes do together, on each store.
+OPERATIONS = 40_000
 SECRET = "a-secret-of-the-tests-and-not-a-short-one"
 GUNICORN = [sys.executable, "-m", "gunicorn", "--workers=2", "--worker-class=gthread", "--threads=8"]
 
