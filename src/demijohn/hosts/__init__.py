@@ -26,12 +26,22 @@ GROUP = "demijohn.hosts"
 #: enough, and the first host that has one is taken; `local` has none and is what is left. They stand here, and not with
 #: the profiles, so that a boot loads one profile instead of all.
 MARKS: dict[str, Mapping[str, str]] = {
+    "dokku": {"DOKKU_APP_NAME": "", "DOKKU_APP_TYPE": ""},  # before Heroku: its containers have a DYNO too
     "heroku": {"DYNO": ""},  # web.1, release.1234
     "gae": {"GAE_ENV": ""},  # standard
     "cloudrun": {"K_SERVICE": ""},
+    "fly": {"FLY_APP_NAME": ""},
+    "render": {"RENDER": ""},
+    "railway": {"RAILWAY_ENVIRONMENT_NAME": ""},
     # Not documented by the host, but set on it and used by many sites.
     "pythonanywhere": {"PYTHONANYWHERE_DOMAIN": "", "PYTHONANYWHERE_SITE": ""},
+    "sae-container": {"SINACLOUD_CONTAINER_CPU": ""},
     "sae": {"SERVER_SOFTWARE": "direwolf"},  # not set by SAE's development server (developer guide, "runtime")
+    # Set in the Dockerfile that `demijohn deploy` writes. Podman sets it to `podman`, also for a developer's shell.
+    "docker": {"container": "docker"},
+    # Nothing tells these from other machines: what `demijohn deploy` writes for them sets DEMIJOHN_HOST.
+    "piku": {},
+    "vm": {},
     "local": {},
 }
 
@@ -54,7 +64,7 @@ def find(name: str) -> Host:
     """
     key = name.strip().lower()
     if key in MARKS:
-        host: Host = importlib.import_module(f"demijohn.hosts.{key}").HOST
+        host: Host = importlib.import_module(f"demijohn.hosts.{key.replace('-', '_')}").HOST
         return host
     others = _others()
     if key in others:

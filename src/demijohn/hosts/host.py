@@ -50,6 +50,8 @@ class Limits(NamedTuple):
     folder: int | None = None
     files: int | None = None
     total: int | None = None
+    #: Connections that the smallest database which the host sells lets in, of the whole site.
+    connections: int | None = None
 
 
 class Proxies(NamedTuple):
@@ -74,6 +76,8 @@ class Host(NamedTuple):
     #: What becomes of a file written at run time: `kept`, `forgets` (gone with the next restart, not seen by the other
     #: copies of the site), `none` (it cannot be written).
     disk: str
+    #: The kind of database that it gives a site: `postgresql`, `mysql`; empty where it gives none, or any.
+    database: str = ""
     #: Settings that suit this host, by their dotted names.
     defaults: Mapping[str, object] = {}
     #: Settings that this host keeps in variables of its own: dotted name to variable.
@@ -98,8 +102,18 @@ class Host(NamedTuple):
     processes: bool = True
     #: The port that it wants the site to listen on, where PORT does not say; None: the host serves the site itself.
     port: int | None = 8080
-    #: How it starts the site, as a shell would read it, in the site's folder. Empty: it loads index.wsgi itself.
+    #: How it starts the site, as a shell would read it, in the site's folder. Empty: it loads `door` itself.
     start: str = ""
+    #: The file that holds `application`, where the host serves the site itself.
+    door: str = "index.wsgi"
+    #: Whether the working directory is the site's folder.
+    at_home: bool = True
+    #: Whether it loads the site once and forks the processes that serve it: what was opened at import is shared.
+    forks: bool = False
+    #: Whether it takes the processor away between requests, so that a process that has not moved need not be stuck.
+    freezes: bool = False
+    #: Whether the site is to log each request to its output, as the host's own front end does not.
+    access_log: bool = False
     limits: Limits = Limits()
     proxies: Proxies = Proxies()
     #: How the logs are read there: a command, or a place.

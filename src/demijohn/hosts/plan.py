@@ -28,6 +28,8 @@ class Plan(NamedTuple):
     threads: int = 8
     #: Bytes of the largest body: `body.limit`.
     body_limit: int = 4 * 1024**2
+    #: What calls the command line on the host, in a shell: `demijohn` where it is installed.
+    demijohn: str = "demijohn"
     #: The user at a host whose addresses and folders are named after the user.
     user: str = "USER"
 
@@ -36,4 +38,4 @@ class Plan(NamedTuple):
         """The command that makes the database ready for this release; empty for a site without a database."""
         if not self.database:
             return ""
-        return "demijohn db upgrade" if self.migrations else "demijohn db create"
+        return f"{self.demijohn} db {'upgrade' if self.migrations else 'create'}"

@@ -1,0 +1,59 @@
+"""Render."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from demijohn.hosts.host import Host, Limits, Proxies
+from demijohn.hosts.plan import Plan
+
+if TYPE_CHECKING:
+    from demijohn.findings import Finding
+
+
+def files(plan: Plan) -> dict[str, str]:
+    from demijohn.hosts.texts import clouds, merged
+
+    return {"render.yaml": clouds.render_yaml(plan, 30), ".python-version": merged.python_version(plan)}
+
+
+def commands(plan: Plan) -> list[str]:
+    return [
+        "git push",
+        "# In the dashboard: New, Blueprint, and this repository. render.yaml says the rest.",
+    ]
+
+
+def checks(plan: Plan) -> Iterator[Finding]:
+    from demijohn.hosts.checks.clouds import render_yaml
+
+    return render_yaml(plan)
+
+
+HOST = Host(
+    name="render",
+    title="Render",
+    disk="forgets",
+    database="postgresql",
+    defaults={
+        "environment": "production",
+        "server.host": "0.0.0.0",  # noqa: S104  (only its proxy reaches the service)
+    },
+    release=("RENDER_GIT_COMMIT",),
+    environ={"RENDER": "true", "PORT": "10000"},
+    port=10_000,
+    start="gunicorn main:app",
+    access_log=True,
+    limits=Limits(grace=30, memory=512),
+    proxies=Proxies(hops=1, client="X-Forwarded-For", scheme="X-Forwarded-Proto"),
+    logs="render logs --tail",
+    caution=(
+        "A service of the free plan sleeps after 15 minutes and cannot run the release command. Not verified here: "
+        "that of the free plan, 512 MB of memory, how many proxies append to X-Forwarded-For, and RENDER_GIT_COMMIT."
+    ),
+    source="https://render.com/docs/blueprint-spec, https://render.com/docs/environment-variables",
+    files=files,
+    commands=commands,
+    checks=checks,
+)
