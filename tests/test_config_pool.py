@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from demijohn import config
+from demijohn.errors import ConfigError
 from tests.services.certificates import Authority
 from tests.settings import SAFE, load, problems
 
@@ -116,6 +117,19 @@ def test_more_than_the_plan_allows_is_a_sentence(tmp_path: Path, arguments: dict
 def test_the_values_that_are_told_fit(tmp_path: Path) -> None:
     fitting = {"database.pool_size": 5, "database.max_overflow": 0, "server.workers": 4}
     assert load(tmp_path, "", {**fitting, "database.max_connections": 20}, **MYSQL)
+
+
+@pytest.mark.parametrize(("workers", "size", "over"), [("2", 8, 2), ("28", 1, 0)])
+def test_what_a_host_says_of_its_smallest_plan_cuts_a_pool_and_forbids_none(
+    tmp_path: Path, workers: str, size: int, over: int
+) -> None:
+    heroku = {**MYSQL, "DYNO": "web.1", "WEB_CONCURRENCY": workers}
+    chosen = load(tmp_path, "", **heroku)
+    assert chosen.source("database.max_connections") == "host heroku"
+    assert (chosen["database.pool_size"], chosen["database.max_overflow"]) == (size, over)
+    assert load(tmp_path, "", {"database.pool_size": 40}, **heroku)["database.max_overflow"] == 0
+    with pytest.raises(ConfigError, match="database.max_connections allows 20"):
+        load(tmp_path, "", {"database.pool_size": 40, "database.max_connections": 20}, **heroku)
 
 
 # TLS

@@ -46,7 +46,8 @@ def _is_server(draft: Draft) -> bool:
 def too_many(draft: Draft) -> Iterator[str]:
     """Processes or pools that would open more connections than the database allows."""
     share = _share(draft)
-    if share is None:
+    # What a host says is of its smallest plan; who sets a pool larger than that may have another.
+    if share is None or draft.sources["database.max_connections"].startswith("host "):
         return
     plan, workers = draft.values["database.max_connections"], draft.values["server.workers"]
     size, over = (draft.values[name] for name in _NAMES)

@@ -72,6 +72,7 @@ HOST = Host(
     defaults={
         "environment": "production",
         "server.host": "0.0.0.0",  # noqa: S104  (the router stands in front, and reaches no other address)
+        "database.max_connections": 20,  # of the smallest plans; who has a larger one says so
         "database.tls": "require",  # its databases are on public addresses, with certificates signed by themselves
         "redis.verify": False,  # its Redis speaks TLS with a certificate that it has signed by itself
     },
