@@ -1,0 +1,93 @@
+"""All that a host is to be given by a site: its files, requirements.txt, Demijohn itself, and what is left to type."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from demijohn.deploy import carry, needs, requirements, write
+from demijohn.deploy.plan import make_plan
+from demijohn.hosts import Host, Plan
+
+
+class Deployment(NamedTuple):
+    """What `demijohn deploy` would write, compared with what is there."""
+
+    plan: Plan
+    files: list[write.File]
+    #: `new`, `same` or `differs`, of Demijohn itself in site-packages/; empty where the site need not carry it.
+    carried: str
+    #: What is left to type.
+    commands: list[str]
+    #: What there is to say, sentences.
+    notes: list[str]
+
+
+def prepare(
+    root: Path,
+    host: Host,
+    python: str | None = None,
+    user: str | None = None,
+    *,
+    pin: bool = True,
+    upgrade: bool = False,
+    engine: str | None = None,
+) -> Deployment:
+    """Work out everything; nothing is written.
+
+    :param python: `3.13`; see `make_plan`.
+    :param pin: look up the packages' versions for requirements.txt; otherwise it is left as it is.
+    :param upgrade: the newest versions, instead of those that requirements.txt has.
+    :param engine: `uv` or `pip`; by default uv where it is installed.
+    :raises DemijohnError: the settings, the Python, the packages or what lies in the folder make it impossible.
+    """
+    plan = make_plan(root, host, python, user)
+    notes = _notes(root, host)
+    carried = ""
+    pins: dict[str, str] = {}
+    if host.installs and pin and _ours(root, notes):
+        wanted = needs.find(plan, host)
+        if wanted.carried:
+            carried = carry.state(root)
+            plan = plan._replace(demijohn=f"PYTHONPATH={carry.FOLDER} python -m demijohn")
+        (there,) = write.compare(root, {requirements.FILE: ""})
+        text = requirements.make(plan, wanted, there.old or "", upgrade=upgrade, engine=engine)
+        pins = {requirements.FILE: text}
+    files = write.compare(root, {**pins, **host.files(plan)})
+    commands = host.commands(plan)
+    if carried:
+        commands = [
+            "# Demijohn was installed here from a folder, where the host cannot get it, so the site carries it along.",
+            f"git add --force {carry.FOLDER}",
+            *commands,
+        ]
+    return Deployment(plan, files, carried, commands, notes)
+
+
+def _ours(root: Path, notes: list[str]) -> bool:
+    """Whether requirements.txt is written from here: no other file does its work, and nobody else has written it."""
+    others = [name for name in requirements.OTHERS if (root / name).exists()]
+    path = root / requirements.FILE
+    if others and path.exists():
+        notes.append(
+            f"{others[0]} and {requirements.FILE} are both there, and hosts refuse two: Heroku's build ends. Keep one."
+        )
+    elif others:
+        notes.append(
+            f"{others[0]} says what the host installs, so {requirements.FILE} is not written. It must name gunicorn, "
+            "and the driver of the database."
+        )
+    elif path.is_file() and requirements.read_header(path.read_text(encoding="utf-8", errors="replace")) is None:
+        notes.append(
+            f"{requirements.FILE} is your own and is left as it is. To have the versions and their hashes found for "
+            f"you, rename it: git mv {requirements.FILE} requirements.in"
+        )
+    else:
+        return True
+    return False
+
+
+def _notes(root: Path, host: Host) -> list[str]:
+    if (root / "runtime.txt").exists() and host.installs:
+        return ["runtime.txt is there. Where a host reads it, it is stronger than .python-version; delete one of them."]
+    return []
