@@ -1,0 +1,93 @@
+"""The codes of all findings, each with its title. docs/checks.md explains each."""
+
+from __future__ import annotations
+
+import re
+
+#: S: settings. F: files; from F250 on, those of one host, which its profile finds. I: what happens at import, read and
+#: not run. R: what the rehearsal has seen.
+CODES: dict[str, str] = {
+    "S101": "a setting is wrong",
+    "S102": "development on a host",
+    "S103": "a secret in a file that goes along",
+    "S104": "a secret that can be guessed",
+    "S105": "a session cookie that travels in the clear",
+    "S106": "a session cookie that scripts can read",
+    "S107": "a session cookie that other sites can use",
+    "S108": "a session cookie for the neighbours",
+    "S109": "sessions in a process's memory",
+    "S110": "SQLite where files do not last",
+    "S111": "a server on a machine that has none",
+    "S112": "connections that the database has hung up on",
+    "S113": "more connections than the database allows",
+    "S114": "more memory than there is",
+    "S115": "threads where there are none",
+    "S116": "bodies larger than the host lets through",
+    "S117": "a folder that is not there",
+    "S118": "each statement in the log",
+    "F201": "no door",
+    "F202": "a door with nothing behind it",
+    "F203": "Python that cannot be read",
+    "F204": "two lists of packages",
+    "F205": "a virtual environment goes along",
+    "F206": "a Python in runtime.txt",
+    "F207": "a .python-version that cannot be read",
+    "F208": "a Python that the host does not have",
+    "F209": "a file of the host's is missing",
+    "F210": "a Procfile without a web process",
+    "F211": "carriage returns where a host wants none",
+    "F212": "the server is not among the packages",
+    "F213": "an imported package is not among the packages",
+    "F214": "packages without versions or hashes",
+    "F215": "compiled packages where none are let in",
+    "F216": "packages compiled for another Python",
+    "F217": "a file that is too large",
+    "F218": "a folder with too many files",
+    "F219": "too much in all",
+    "F220": "a secret file in git",
+    "F221": "a template that cannot be compiled",
+    "F222": "a static file that is not there",
+    "F223": "a route that is not there",
+    "F224": "a template that is not there",
+    "F225": "a module that hides another",
+    "F226": "a name that a file system refuses",
+    "F227": "names that differ in case only",
+    "F228": "a link that leads out of the folder",
+    "F229": "nothing carried along",
+    "F250": "an app.yaml that App Engine refuses",
+    "F251": "a runtime that App Engine does not take",
+    "F252": "too much for App Engine",
+    "F253": "a cron.yaml that App Engine refuses",
+    "F254": "a key of SAE's own",
+    "F255": "no name or no version for SAE",
+    "F256": "a list in config.yaml that SAE cannot use",
+    "F257": "a server behind a shell",
+    "F258": "root in a container",
+    "F260": "too much in an image",
+    "F261": "a fly.toml that cannot be read",
+    "F262": "a signal that ends requests",
+    "F263": "a port that nobody listens on",
+    "F264": "a render.yaml without a web service",
+    "F265": "a railway.json that does not start the site",
+    "F266": "an app.json with a secret",
+    "F267": "an ENV that piku cannot read",
+    "F268": "a WSGI file that PythonAnywhere cannot use",
+    "I301": "the database is asked at import",
+    "I302": "a random secret",
+    "I303": "a server is started at import",
+    "I304": "a thread is started at import",
+    "I305": "a process is started at import",
+    "I306": "a file is written at import",
+    "I307": "a path from the working directory",
+    "I308": "a site in the working directory",
+    "I309": "a temporary file at import",
+    "I310": "somebody else is asked at import",
+    "I311": "debugging is switched on",
+}
+
+
+def titles() -> dict[str, str]:
+    """All codes, those of the rehearsal among them."""
+    from demijohn.rehearsal.codes import CODES as REHEARSAL
+
+    return {**CODES, **{code: re.split("[:.;]|, which", said.meaning)[0] for code, said in REHEARSAL.items()}}
