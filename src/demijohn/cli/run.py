@@ -27,11 +27,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="the address to listen on; else server.host")
     parser.add_argument("--port", type=int, help="the port to listen on; else server.port; 0: any that is free")
     parser.add_argument("--no-reload", dest="reload", action="store_false", help="do not watch for changed files")
+    parser.add_argument("--as", dest="as_host", metavar="HOST", help="as this host would run it: docs/rehearsal.md")
     parser.add_argument("--socket", type=int, help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
     root = find_root(args.root)
+    if args.as_host is not None:
+        return _run_as(args, root)
     prefer_development()
     if args.socket is not None:
         return _serve(socket.socket(fileno=args.socket), root, watch=True)
@@ -39,6 +42,13 @@ def run(args: argparse.Namespace) -> int:
     if not args.reload or os.name == "nt":  # Windows hands no sockets to a child
         return _serve(listener, root, watch=False)
     return _supervise(listener, root)
+
+
+def _run_as(args: argparse.Namespace, root: Path) -> int:
+    from demijohn import hosts
+    from demijohn.rehearsal.stay import run_as
+
+    return run_as(root, hosts.find(args.as_host), args.host or "127.0.0.1", args.port, os.environ)
 
 
 def _address(args: argparse.Namespace, root: Path) -> tuple[str, int]:

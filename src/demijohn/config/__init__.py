@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from demijohn.config.layers import REHEARSAL as REHEARSAL
+from demijohn.config.layers import insist as insist
 from demijohn.config.layers import load as load
 from demijohn.config.layers import prefer as prefer
 from demijohn.config.layers import read as read

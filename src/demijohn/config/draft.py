@@ -27,6 +27,8 @@ class Draft:
         self.host = host
         self.root = root
         self.problems = problems
+        #: Whether the host is only played.
+        self.rehearsal = False
         self.values: dict[str, Any] = {name: option.default for name, option in OPTIONS.items()}
         self.sources: dict[str, str] = dict.fromkeys(OPTIONS, DEFAULT)
         self._layers: dict[str, list[tuple[object, str]]] = {}

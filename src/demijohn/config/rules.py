@@ -92,7 +92,7 @@ def _long_enough(name: str) -> Callable[[Draft], Iterator[str]]:
 
 def _forgetful_sqlite(draft: Draft) -> Iterator[str]:
     disk = {"forgets": "forgets what is written to its disk", "none": "has no disk to write to"}.get(draft.host.disk)
-    if draft.production and disk and draft.values["database.url"].startswith("sqlite"):
+    if draft.production and disk and not draft.rehearsal and draft.values["database.url"].startswith("sqlite"):
         yield (
             f"database.url is an SQLite file, and {draft.host.title} {disk}; set DATABASE_URL to a database server, or "
             "database.url to an empty text if the site has no database"
