@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 
 from tests.chromium import chromium
+from tests.site.visitor import Visitor
 from tests.sites import EMBEDDED, ROOT, running
-from tests.visitor import Visitor
 
 PICTURE = ROOT / "docs" / "guestbook.png"
 ENTRIES = [

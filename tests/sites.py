@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,17 +14,12 @@ from pathlib import Path
 import pytest
 
 from tests.services import HOST, free_port, until
+from tests.site.serving import OURS as OURS
+from tests.site.serving import clean_environment as clean_environment
 
 ROOT = Path(__file__).parents[1]
 #: The site as it runs when nothing else is said: Bottle's neighbour wsgiref, SQLite, sessions in a table.
 EMBEDDED = [sys.executable, "-m", "demijohn", "run", "--no-reload"]
-#: Settings of whoever runs the tests, which must not reach a site that they serve.
-OURS = ("DEMIJOHN_", "DATABASE_URL", "MEMCACHED_URL", "REDIS_URL", "SECRET_KEY", "WEB_CONCURRENCY", "GUNICORN_CMD_ARGS")
-
-
-def clean_environment(**settings: str) -> dict[str, str]:
-    """This process's environment with these settings and no others."""
-    return {**{name: value for name, value in os.environ.items() if not name.startswith(OURS)}, **settings}
 
 
 @contextlib.contextmanager

@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 
 from tests.readonly import readonly
 from tests.services import HOST, free_port, until
+from tests.site.visitor import PASSWORD, unique
 from tests.sites import ROOT, answers, clean_environment
-from tests.visitor import PASSWORD, unique
 from tests.windows import GUNICORN, Open, sign_up, write
 
 

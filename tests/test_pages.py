@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.visitor import PASSWORD, Visitor, unique
+from tests.site.visitor import PASSWORD, Visitor, unique
 from tests.windows import Open, sign_up, write
 
 #: A phone and a desk; 320 is where WCAG 2.2, 1.4.10 asks that nothing has to be scrolled sideways.

@@ -12,8 +12,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from tests.chromium import chromium
 from tests.readonly import readonly
-from tests.sites import EMBEDDED, ROOT, clean_environment, running
-from tests.visitor import PASSWORD
+from tests.site.serving import embedded as embedded
+from tests.site.visitor import PASSWORD
+from tests.sites import ROOT, clean_environment, running
 
 GUNICORN = [sys.executable, "-m", "gunicorn", "--workers=2", "--config", str(ROOT / "gunicorn.conf.py"), "main:app"]
 
@@ -22,14 +23,6 @@ GUNICORN = [sys.executable, "-m", "gunicorn", "--workers=2", "--config", str(ROO
 def browser() -> Iterator[Browser]:
     with chromium() as browser:
         yield browser
-
-
-@pytest.fixture(scope="module")
-def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The guestbook on nothing but Python: `demijohn run` and an SQLite file."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('guestbook') / 'test.sqlite'}"
-    with running(EMBEDDED, {"DATABASE_URL": url}) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import urllib.request
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -12,21 +11,8 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from tests.sites import EMBEDDED, running
-from tests.visitor import PASSWORD, Answer, Visitor, unique
-
-
-@pytest.fixture(scope="module", params=["sqlite", "the_mariadb", "the_postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The guestbook on each database."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('guestbook') / 'test.sqlite'}"
-    else:
-        server = request.getfixturevalue(request.param)
-        server.start()
-        url = server.create("guestbook")
-    with running(EMBEDDED, {"DATABASE_URL": url}) as address:
-        yield address
+from .serving import served
+from .visitor import PASSWORD, Answer, Visitor, unique
 
 
 @pytest.fixture
@@ -34,10 +20,16 @@ def visitor(address: str) -> Visitor:
     return Visitor(address)
 
 
+@pytest.fixture(scope="module")
+def signed_up(address: str) -> Visitor:
+    return Visitor(address).sign_up(unique("Anna"))
+
+
 @pytest.fixture
-def anna(visitor: Visitor) -> Visitor:
-    """A visitor who is signed in."""
-    return visitor.sign_up(unique("Anna"))
+def anna(signed_up: Visitor) -> Visitor:
+    """A visitor who is signed in, and has read all messages. Always the same, for a password takes its time to hash."""
+    signed_up.get("/")
+    return signed_up
 
 
 # Signing up and in
@@ -53,8 +45,8 @@ def test_after_signing_up_one_is_signed_in_and_welcomed_once(visitor: Visitor) -
     assert "Welcome" not in visitor.get("/").page
 
 
-def test_signing_out_ends_the_session_for_whoever_kept_its_cookie(anna: Visitor, address: str) -> None:
-    kept = Visitor(address)
+def test_signing_out_ends_the_session_for_whoever_kept_its_cookie(visitor: Visitor, address: str) -> None:
+    anna, kept = visitor.sign_up(unique("Anna")), Visitor(address)
     for cookie in anna.cookies:
         kept.cookies.set_cookie(cookie)
     assert "Sign out" in kept.get("/").page
@@ -389,8 +381,7 @@ def test_an_address_with_nothing_behind_it_says_so_in_the_site_s_own_dress(visit
 
 
 def test_an_empty_book_invites_to_write(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'empty.sqlite'}"
-    with running(EMBEDDED, {"DATABASE_URL": url}) as address:
+    with served(DATABASE_URL=f"sqlite:///{tmp_path / 'empty.sqlite'}") as address:
         answer = Visitor(address).get("/")
     assert answer.status == 200
     assert "The bottle is still empty. The first entry could be yours." in answer.page

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.sites import EMBEDDED, running
-from tests.visitor import PASSWORD, Visitor, unique
+from .serving import served
+from .visitor import PASSWORD, Visitor, unique
 
 AGENTS = {
     "Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0": "Firefox on Linux",
@@ -74,8 +74,8 @@ def test_nobody_has_no_account_and_can_sign_out_everywhere_without_harm(embedded
 
 
 def test_where_sessions_cannot_be_listed_the_account_says_so(tmp_path: Path) -> None:
-    settings = {"DATABASE_URL": f"sqlite:///{tmp_path / 'test.sqlite'}", "DEMIJOHN_SESSION_TYPE": "cookie"}
-    with running(EMBEDDED, settings) as address:
+    pytest.importorskip("cryptography", reason="Sessions in a cookie want it: pip install 'demijohn[cookie]'")
+    with served(DATABASE_URL=f"sqlite:///{tmp_path / 'test.sqlite'}", DEMIJOHN_SESSION_TYPE="cookie") as address:
         answer = Visitor(address).sign_up("Anna").get("/account")
     assert answer.status == 200
     assert "This site keeps no list of where you are signed in." in answer.page
@@ -84,7 +84,7 @@ def test_where_sessions_cannot_be_listed_the_account_says_so(tmp_path: Path) -> 
 
 def test_who_is_no_longer_among_the_users_is_nobody(tmp_path: Path) -> None:
     file = tmp_path / "test.sqlite"
-    with running(EMBEDDED, {"DATABASE_URL": f"sqlite:///{file}"}) as address:
+    with served(DATABASE_URL=f"sqlite:///{file}") as address:
         anna = Visitor(address).sign_up("Anna")
         with closing(sqlite3.connect(file)) as database, database:
             database.execute("DELETE FROM users")
