@@ -124,7 +124,7 @@ def test_what_a_host_says_of_its_smallest_plan_cuts_a_pool_and_forbids_none(
     tmp_path: Path, workers: str, size: int, over: int
 ) -> None:
     heroku = {**MYSQL, "DYNO": "web.1", "WEB_CONCURRENCY": workers}
-    chosen = load(tmp_path, "", **heroku)
+    chosen = load(tmp_path, "", {}, **heroku)
     assert chosen.source("database.max_connections") == "host heroku"
     assert (chosen["database.pool_size"], chosen["database.max_overflow"]) == (size, over)
     assert load(tmp_path, "", {"database.pool_size": 40}, **heroku)["database.max_overflow"] == 0
