@@ -128,7 +128,7 @@ def test_what_a_host_says_of_its_smallest_plan_cuts_a_pool_and_forbids_none(
     assert chosen.source("database.max_connections") == "host heroku"
     assert (chosen["database.pool_size"], chosen["database.max_overflow"]) == (size, over)
     assert load(tmp_path, "", {"database.pool_size": 40}, **heroku)["database.max_overflow"] == 0
-    with pytest.raises(ConfigError, match="database.max_connections allows 20"):
+    with pytest.raises(ConfigError, match=r"database\.max_connections allows 20"):
         load(tmp_path, "", {"database.pool_size": 40, "database.max_connections": 20}, **heroku)
 
 

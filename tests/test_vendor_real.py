@@ -1,0 +1,166 @@
+"""`demijohn vendor` with the packages that there are: a site that boots with nothing but Python and its own folder."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from demijohn.deploy import vendor
+from demijohn.deploy.vendor import engine as engines
+from demijohn.deploy.vendor import trial
+from demijohn.deploy.vendor.engine import Order
+from demijohn.deploy.vendor.target import make_target
+from demijohn.deploy.vendor.target import running as this_python
+from tests.services import missing
+from tests.sites import ROOT, clean_environment, running
+from tests.visitor import Visitor, unique
+
+#: The Python that has nothing: no packages, no variables, no folder of the user's or of the working directory.
+ALONE = ("-S", "-E", "-I", "-B")
+#: Opens the door as PythonAnywhere and SAE do.
+DOOR = """
+import os, sys
+door = os.path.join(sys.argv[1], "index.wsgi")
+namespace = {"__file__": door, "__name__": "index"}
+exec(compile(open(door).read(), door, "exec"), namespace)
+application = namespace["application"]
+application.create_tables()
+"""
+SERVE = """
+from wsgiref.simple_server import make_server
+make_server("127.0.0.1", int(os.environ["PORT"]), application).serve_forever()
+"""
+#: Asks for a page, then says what can be imported of all that is carried, and where it is from.
+ASK = """
+import importlib, io, json
+environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "SERVER_NAME": "localhost", "SERVER_PORT": "80",
+           "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(),
+           "wsgi.errors": sys.stderr}
+started = []
+page = b"".join(application(environ, lambda status, headers, exc_info=None: started.append(status)))
+places, failed = {}, {}
+for name in json.loads(sys.argv[2]):
+    try:
+        places[name] = importlib.import_module(name).__spec__.origin
+    except Exception as error:
+        failed[name] = repr(error)
+compiled = [name for name, module in sys.modules.items() if (getattr(module, "__file__", "") or "").endswith(".so")]
+print(json.dumps({"status": started, "page": page.decode(), "places": places, "failed": failed, "compiled": compiled,
+                  "path": sys.path}))
+"""
+
+Vendored = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def vendored(tmp_path_factory: pytest.TempPathFactory) -> Vendored:
+    """The repository's site as a host gets it, filled by `demijohn vendor ...`; the same one for the same words."""
+    made: dict[tuple[str, ...], Path] = {}
+
+    def vendored(*words: str) -> Path:
+        if words not in made:
+            made[words] = _filled(tmp_path_factory.mktemp("carried") / "site", words)
+        return made[words]
+
+    return vendored
+
+
+def _filled(site: Path, words: tuple[str, ...]) -> Path:
+    for name in ("app", "static", "views"):
+        shutil.copytree(ROOT / name, site / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("config.yaml", "index.wsgi", "requirements.txt"):
+        shutil.copy(ROOT / name, site)
+    command = [sys.executable, "-m", "demijohn", "vendor", "--root", str(site), "--json", *words]
+    done = subprocess.run(command, capture_output=True, text=True, env=clean_environment(), check=False)
+    if done.returncode and engines._NETWORK.search(done.stderr):
+        missing("No package index is in reach.")
+    assert done.returncode == 0, done.stderr
+    (site / "report.json").write_text(done.stdout)
+    return site
+
+
+def tops(site: Path) -> list[str]:
+    """What can be imported from the folder."""
+    paths = [path for path in (site / "site-packages").iterdir() if not path.name.endswith(".dist-info")]
+    return sorted(path.stem for path in paths if path.suffix == ".py" or (path / "__init__.py").is_file())
+
+
+def test_the_site_serves_from_what_it_carries_and_nothing_else(vendored: Vendored) -> None:
+    site = vendored("--python", this_python(), "--host", "sae")
+    report = json.loads((site / "report.json").read_text())
+    assert not list((site / "site-packages").rglob("*.so"))
+    assert {package["name"] for package in report["packages"] if package["dropped"]} >= {"sqlalchemy", "markupsafe"}
+    command = [sys.executable, *ALONE, "-c", DOOR + SERVE, str(site)]
+    with running(command, {"DEMIJOHN_ENV": "development"}, site) as address:
+        visitor = Visitor(address).sign_up(unique("Ann"))
+        text = unique("carried ")
+        assert visitor.write(text).status in (302, 303)
+        assert text in Visitor(address).get("/").page
+
+
+def test_a_folder_for_another_python_is_imported_by_it(vendored: Vendored) -> None:
+    version = "3.12" if this_python() == "3.13" else "3.13"
+    site = vendored("--python", version, "--engine", "uv")
+    folder = site / "site-packages"
+    compiled = [path.name for path in folder.rglob("*.so")]
+    tag = rf"\.cpython-{version.replace('.', '')}-x86_64-linux-gnu\.so"
+    assert len(compiled) > 8
+    assert [name for name in compiled if not re.search(rf"{tag}$|\.abi3\.so$", name)] == []
+    python = trial.find_python(version)
+    if python is None:
+        missing(f"There is no Python {version} here to import the packages that were carried along for it.")
+    names = tops(site)
+    assert {"demijohn", "sqlalchemy", "jinja2", "bottle", "beaker", "psycopg", "yaml"} <= set(names)
+    done = subprocess.run(
+        [python, *ALONE, "-c", DOOR + ASK, str(site), json.dumps(names)],
+        env=clean_environment(DEMIJOHN_ENV="development"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["status"] == ["200 OK"]
+    assert "<html" in said["page"]
+    assert said["failed"] == {}
+    assert all(str(place).startswith(f"{folder}/") for place in said["places"].values()), said["places"]
+    assert {"markupsafe._speedups", "yaml._yaml"} <= set(said["compiled"])
+    assert not [entry for entry in said["path"] if "site-packages" in entry and entry != str(folder)]
+
+
+def test_pip_fetches_for_another_python_too(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("markupsafe==3.0.2\n")
+    version = "3.12" if this_python() == "3.13" else "3.13"
+    target, folder = make_target(version, "linux"), tmp_path / "fresh"
+    pip = engines.find("pip")
+    done = pip.install(Order(target, folder, tmp_path / "requirements.txt", tmp_path, False, [], True), [])
+    if done.returncode and engines._NETWORK.search(done.stdout):
+        missing("No package index is in reach.")
+    assert done.returncode == 0, done.stdout
+    compiled = [path.name for path in folder.rglob("*.so")]
+    assert compiled == [f"_speedups.cpython-{version.replace('.', '')}-x86_64-linux-gnu.so"]
+
+
+def test_what_falls_back_does_so_where_it_is_carried(vendored: Vendored) -> None:
+    folder = vendored("--python", this_python(), "--host", "sae") / "site-packages"
+    modules = [
+        "sqlalchemy.orm",
+        "sqlalchemy.dialects.mysql.pymysql",
+        "markupsafe",
+        "yaml",
+        "demijohn",
+        "beaker.session",
+    ]
+    assert trial.failures(sys.executable, folder, modules, tops(folder.parent)) == {}
+    assert trial.failures(sys.executable, folder, ["sqlalchemy.testing"], ["sqlalchemy"])
+    limits = json.loads((folder.parent / "report.json").read_text())
+    assert limits["fullest"][0] < 50
+    assert limits["largest"][0] < 1_000_000
+    assert vendor.MANIFEST in {path.name for path in folder.iterdir()}
