@@ -11,12 +11,12 @@ import sys
 import time
 from typing import Any
 
-from benchmarks import idle, measures, sessions
+from benchmarks import bundle, idle, measures, sessions
 from benchmarks.contestants import CONTESTANTS, HERE, Worker, install_flask
 from benchmarks.report import tables
 from benchmarks.services import running
 
-MEASURES = ("cpu", "sessions", "trips", "idle", "cold", "memory")
+MEASURES = ("cpu", "sessions", "trips", "idle", "cold", "bundle", "memory")
 
 
 def main() -> int:
@@ -63,6 +63,8 @@ def main() -> int:
                     results[name] = idle.measure(arguments.rest)
                 case "cold":
                     results[name] = measures.cold(contestants, services, arguments.starts)
+                case "bundle":
+                    results[name] = bundle.measure(services, arguments.starts)
                 case "memory":
                     results[name] = measures.memory(contestants, services, 3)
     folder = HERE / "results"

@@ -22,6 +22,8 @@ def tables(results: Results) -> str:
         parts += [_rests(results), _steady(results)]
     if "cold" in results:
         parts.append(_cold(results))
+    if "bundle" in results:
+        parts.append(_bundle(results))
     if "memory" in results:
         parts.append(_memory(results))
     return "\n\n".join([*parts, _verdicts(results)])
@@ -120,6 +122,15 @@ def _cold(results: Results) -> str:
         rows.append(row)
     columns = ["CPU", "clock", "CPU to glue", "clock to glue", "CPU to flask", "clock to flask"]
     return _table("Cold start to the first response, milliseconds (medians)", columns, rows)
+
+
+def _bundle(results: Results) -> str:
+    rows = []
+    for case, of in results["bundle"].items():
+        sources, bundle = of["sources"], of["bundle"]
+        rows.append([case, f"{median(sources):.0f}", f"{median(bundle):.0f}", f"{ratio(bundle, sources):.2f}"])
+    title = "Cold start where nothing can be written, milliseconds of CPU (medians)"
+    return _table(title, ["sources", "bundle", "bundle to sources"], rows)
 
 
 def _memory(results: Results) -> str:

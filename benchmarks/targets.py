@@ -59,6 +59,10 @@ def _steadily(results: Results) -> float:
     return float(max(ours[what]["trips"] / unprotected[what]["trips"] for what in ours))
 
 
+def _bundle(case: str) -> Callable[[Results], float]:
+    return lambda results: ratio(results["bundle"][case]["bundle"], results["bundle"][case]["sources"])
+
+
 def _memory(results: Results) -> float:
     return float(median(results["memory"]["demijohn"]) - median(results["memory"]["glue"]))
 
@@ -89,6 +93,8 @@ TARGETS = (
     Target("cold start without models, of the Flask stack's, clock", 0.25, _cold(*_PLAIN, "wall")),
     Target("cold start with models, of glue's, CPU", 1.00, _cold(*_ACCOUNT, "cpu")),
     Target("cold start with models, of glue's, clock", 1.00, _cold(*_ACCOUNT, "wall")),
+    Target("cold start of a bundle with models, of its sources', CPU", 0.40, _bundle("models")),
+    Target("cold start of a bundle without models, of its sources', CPU", 0.40, _bundle("no models")),
     Target("memory after 1,000 pages, more than glue's, MB", 1.0, _memory),
     Target("SQL statements of a page", 1, _trips("page", "sql")),
     Target("memcached commands of a page", 1, _trips("page", "memcached")),

@@ -10,6 +10,7 @@ import bottle
 
 from demijohn import config
 from demijohn.bodies import Bodies
+from demijohn.config.prepared import FOLDER as BUNDLED
 from demijohn.database import Database
 from demijohn.errorpages import error_page
 from demijohn.health import Health
@@ -83,7 +84,12 @@ class Site(bottle.Bottle):
         self.sessions: Sessions = self.install(Sessions(self._session_options(), store=self._make_store))
         #: The static files.
         self.static: Static = self.install(
-            Static(self._path("static.path"), self.settings["static.url"], development=development)
+            Static(
+                self._path("static.path"),
+                self.settings["static.url"],
+                development=development,
+                table=os.path.join(self.settings.root, BUNDLED, "static.json"),
+            )
         )
         #: The templates.
         self.views: Views = self.install(
@@ -96,6 +102,7 @@ class Site(bottle.Bottle):
                     "static_url": self.static_url,
                     "settings": self.settings,
                 },
+                compiled=os.path.join(self.settings.root, BUNDLED, "views"),
             )
         )
 

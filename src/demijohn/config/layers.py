@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from demijohn import hosts
+from demijohn.config import prepared
 from demijohn.config.draft import Draft, Given
 from demijohn.config.options import APP, OPTIONS, SECTIONS, Option, nearest
 from demijohn.config.rules import settle
@@ -15,11 +16,14 @@ from demijohn.config.settings import Config
 from demijohn.errors import ConfigError, Problem, UnknownHostError
 
 PREFIX = "DEMIJOHN_"
+#: Set where a host is only played: its database is one of the machine at hand.
+REHEARSAL = "DEMIJOHN_REHEARSAL"
 #: Variables of that prefix that are not settings.
-OTHERS = ("DEMIJOHN_HOST",)
+OTHERS = ("DEMIJOHN_HOST", REHEARSAL)
 
 
 _preferred: dict[str, object] = {}
+_insisted: dict[str, object] = {}
 
 
 def prefer(base: Mapping[str, object]) -> None:
@@ -27,6 +31,13 @@ def prefer(base: Mapping[str, object]) -> None:
     prefers `environment: development`, and the site that it loads reads its settings by itself."""
     _preferred.clear()
     _preferred.update(base)
+
+
+def insist(values: Mapping[str, object]) -> None:
+    """Have these values, which are not judged any more, above all others, in this process, wherever settings are read.
+    A rehearsal puts a database of its own in the place of the site's, whoever has set that."""
+    _insisted.clear()
+    _insisted.update(values)
 
 
 def load(
@@ -66,6 +77,7 @@ def read(
         problems.append(Problem("", "root", f"there is no folder {str(root)!r}"))
     in_file, name = _file(root / "config.yaml", problems)
     draft = Draft(host, root, problems)
+    draft.rehearsal = bool(environ.get(REHEARSAL))
     if not all(problem.name for problem in problems):
         draft.wrong.update(OPTIONS)  # what seems to be missing may stand where nothing could be read
     for given in (
@@ -76,6 +88,8 @@ def read(
         *_mapping(arguments or {}, "argument", problems),
     ):
         _take(draft, given)
+    for insisted, value in _insisted.items():
+        draft.put(insisted, value, "rehearsal")
     settle(draft, name)
     problems.sort(key=_line)
     return Config(_ordered(draft.values), draft.sources, host, root), problems
@@ -100,6 +114,9 @@ def _file(path: Path, problems: list[Problem]) -> tuple[list[Given], Given | Non
     """What is in config.yaml, and the site's name in it."""
     if not os.path.exists(path):
         return [], None
+    known = prepared.find(path)
+    if known is not None:
+        return known
     from demijohn.config import document  # yaml takes 11 ms, which a site without the file need not pay
 
     read = document.read(path)

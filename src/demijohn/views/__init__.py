@@ -37,16 +37,24 @@ class Views:
     :param folder: the folder with the templates.
     :param development: look for changed templates at each rendering. Otherwise each is compiled once.
     :param reach: further names that every template sees.
+    :param compiled: the folder in which `demijohn bundle` has put what the templates compile to. It may be missing, and
+        is not looked at in development.
     """
 
     name = "views"
     api = 2
 
     def __init__(
-        self, folder: str | os.PathLike[str], *, development: bool = False, reach: dict[str, Any] | None = None
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        development: bool = False,
+        reach: dict[str, Any] | None = None,
+        compiled: str | os.PathLike[str] | None = None,
     ) -> None:
         self.folder = os.path.abspath(folder)
         self._development = development
+        self._prepared = compiled if compiled is not None and not development else None
         self._reach = reach or {}
         self._environment: jinja2.Environment | None = None
         self._compiled: dict[str, jinja2.Template] = {}  # outside development
@@ -55,7 +63,7 @@ class Views:
     def environment(self) -> jinja2.Environment:
         """The Jinja2 environment, made at the first use: add filters, globals and extensions to it."""
         if self._environment is None:
-            self._environment = _make_environment(self.folder, self._development)
+            self._environment = _make_environment(self.folder, self._development, self._prepared)
             self._environment.globals.update({"request": bottle.request, "url": _url, **self._reach})
         return self._environment
 
@@ -96,7 +104,14 @@ class Views:
         """Nothing to close."""
 
 
-def _make_environment(folder: str, development: bool) -> jinja2.Environment:
+def _make_environment(
+    folder: str, development: bool, compiled: str | os.PathLike[str] | None = None
+) -> jinja2.Environment:
+    loader = None
+    if compiled is not None and os.path.isdir(compiled):
+        from demijohn.views.compiled import make_loader
+
+        loader = make_loader(folder, compiled)
     import jinja2
 
     class Context(jinja2.runtime.Context):
@@ -120,11 +135,15 @@ def _make_environment(folder: str, development: bool) -> jinja2.Environment:
             return {**self.globals, **(d or {})}  # Jinja2's own chain of mappings is slow to copy at each rendering
 
     return Environment(
-        loader=jinja2.FileSystemLoader(folder),
-        autoescape=lambda name: name is None or not name.endswith(".txt"),
+        loader=loader or jinja2.FileSystemLoader(folder),
+        autoescape=_is_escaped,
         auto_reload=development,
         cache_size=-1,
     )
+
+
+def _is_escaped(name: str | None) -> bool:
+    return name is None or not name.endswith(".txt")
 
 
 _bottles_template = bottle.template

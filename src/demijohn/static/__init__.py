@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import logging
-import mimetypes
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -33,41 +33,6 @@ AT_ROOT = re.compile(r"robots\.txt|favicon\.(ico|svg)|apple-touch-icon[\w-]*\.pn
 #: says nothing about when it changed.
 FIRST_DATE = 662688000  # 1991-01-01
 
-# Python's own table depends on the machine: on Windows, a registry entry can make JavaScript text/plain.
-_TYPES = {
-    "avif": "image/avif",
-    "css": "text/css",
-    "csv": "text/csv",
-    "gif": "image/gif",
-    "gz": "application/gzip",
-    "htm": "text/html",
-    "html": "text/html",
-    "ico": "image/x-icon",
-    "jpeg": "image/jpeg",
-    "jpg": "image/jpeg",
-    "js": "text/javascript",
-    "json": "application/json",
-    "map": "application/json",
-    "md": "text/markdown",
-    "mjs": "text/javascript",
-    "mp3": "audio/mpeg",
-    "mp4": "video/mp4",
-    "otf": "font/otf",
-    "pdf": "application/pdf",
-    "png": "image/png",
-    "svg": "image/svg+xml",
-    "ttf": "font/ttf",
-    "txt": "text/plain",
-    "wasm": "application/wasm",
-    "webm": "video/webm",
-    "webmanifest": "application/manifest+json",
-    "webp": "image/webp",
-    "woff": "font/woff",
-    "woff2": "font/woff2",
-    "xml": "text/xml",
-    "zip": "application/zip",
-}
-
 
 class Static:
     """A Bottle plugin that serves one folder.
@@ -78,13 +43,22 @@ class Static:
     :param path: the folder. It may be missing; then there are no files.
     :param url: where the files are served.
     :param development: look for new and changed files at each request. Otherwise the files are those of the boot.
+    :param table: what `demijohn bundle` has found out about the files. It may be missing, and is not looked at in
+        development.
     """
 
     name = "static"
     api = 2
 
-    def __init__(self, path: str | os.PathLike[str], url: str = "/static", development: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        url: str = "/static",
+        development: bool = False,
+        table: str | os.PathLike[str] | None = None,
+    ) -> None:
         self.folder = os.path.realpath(path)
+        self._known = {} if development or table is None else _read_table(table)
         self.prefix = "/" + url.strip("/")
         self.development = development
         self._app: Any = None
@@ -112,6 +86,9 @@ class Static:
 
         :raises StaticError: there is no such file, in development. In production that is logged, once a name.
         """
+        file = self._files.get(name)
+        if file is not None and file.known is not None:
+            return f"{self._base()}/{_address(name, file.known.digest[:12])}"
         content = self._find(name)
         if content is not None:
             return f"{self._base()}/{content.address}"
@@ -128,6 +105,7 @@ class Static:
         if content is None:
             return self._refuse()
         environ = bottle.request.environ
+        content = self._packed(name, content, environ)
         headers = {**content.headers, "Cache-Control": _cache_policy(content)}
         if _has_it(environ, content):
             return bottle.HTTPResponse(status=304, headers=headers)
@@ -149,6 +127,19 @@ class Static:
             except OSError:  # gone since the boot
                 return self._refuse()
         return bottle.HTTPResponse(body, 200 if wanted is None else 206, headers)
+
+    def _packed(self, name: str, content: _Content, environ: Any) -> _Content:
+        """What to answer with where the bundle holds the file compressed as well: that, if the visitor takes it."""
+        known = self._files[name].known
+        if known is None or not known.packed or content.digest != known.digest:  # or the file was changed since
+            return content
+        headers = {**content.headers, "Vary": "Accept-Encoding"}
+        # A part is cut from the file itself: not every browser can put together parts of what is compressed.
+        packed = None if "HTTP_RANGE" in environ or not _takes_gzip(environ) else self._find(f"{name}.gz")
+        if packed is None:
+            return content._replace(headers=headers)
+        headers.update({"Content-Encoding": "gzip", "ETag": packed.headers["ETag"]})
+        return content._replace(path=packed.path, size=packed.size, data=packed.data, headers=headers)
 
     def _refuse(self) -> Any:
         # A cache must not remember it: the next release may bring the file.
@@ -179,13 +170,13 @@ class Static:
     def _scan(self) -> None:
         known = self._files
         found = {}
-        for name, path in _walk(self.folder):
+        for name, path in files_in(self.folder):
             file = known.get(name)
-            found[name] = _File(name, path) if file is None or file.has_changed() else file
+            found[name] = _File(name, path, self._known.get(name)) if file is None or file.has_changed() else file
         self._files = found
 
 
-def _walk(root: str, prefix: str = "") -> Iterator[tuple[str, str]]:
+def files_in(root: str, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Name and path of each file to serve, below `prefix`."""
     try:
         entries = list(os.scandir(os.path.join(root, prefix)))
@@ -196,9 +187,26 @@ def _walk(root: str, prefix: str = "") -> Iterator[tuple[str, str]]:
         if entry.name[0] == "." or not entry.name.isprintable() or "\\" in entry.name:
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(root, f"{name}/")
+            yield from files_in(root, f"{name}/")
         elif entry.is_file() and os.path.realpath(entry.path).startswith(os.path.join(root, "")):
             yield name, entry.path
+
+
+class Known(NamedTuple):
+    """What is known of a file before it is read."""
+
+    size: int  # bytes
+    digest: str
+    #: Whether the same lies beside it compressed, with `.gz` after its name.
+    packed: bool
+
+
+def _read_table(path: str | os.PathLike[str]) -> dict[str, Known]:
+    try:
+        with open(path, "rb") as file:
+            return {name: Known(*known) for name, known in json.load(file).items()}
+    except (OSError, ValueError):
+        return {}
 
 
 class _Content(NamedTuple):
@@ -208,6 +216,7 @@ class _Content(NamedTuple):
     stamp: tuple[int, int]
     size: int  # bytes
     data: bytes | None  # None for a large file
+    digest: str
     version: str
     address: str
     headers: dict[str, str]
@@ -225,12 +234,13 @@ class _Content(NamedTuple):
 class _File:
     """A file in the table. It is read, and hashed, when it is first asked for."""
 
-    __slots__ = ("_content", "name", "path", "stamp")
+    __slots__ = ("_content", "known", "name", "path", "stamp")
 
-    def __init__(self, name: str, path: str) -> None:
+    def __init__(self, name: str, path: str, known: Known | None = None) -> None:
         self.name = name
         self.path = path
         self.stamp: tuple[int, int] | None = self._stamp()
+        self.known = known if known is not None and self.stamp is not None and self.stamp[1] == known.size else None
         self._content: _Content | None = None
 
     def has_changed(self) -> bool:
@@ -257,25 +267,39 @@ class _File:
         with open(self.path, "rb") as file:
             stat = os.fstat(file.fileno())
             size, data = stat.st_size, None
-            digest = hashlib.blake2b(digest_size=16)
             if size <= SMALL:
                 data = file.read()
                 size = len(data)
-                digest.update(data)
+                digest = digest_of([data])
+            elif self.known is not None and size == self.known.size:
+                digest = self.known.digest
             else:
-                while piece := file.read(PIECE):
-                    digest.update(piece)
-        version = digest.hexdigest()[:12]
+                digest = digest_of(iter(lambda: file.read(PIECE), b""))
+        from demijohn.static.types import content_type
+
+        version = digest[:12]
         headers = {
-            "Content-Type": _content_type(self.name),
-            "ETag": f'"{digest.hexdigest()}"',
+            "Content-Type": content_type(self.name),
+            "ETag": f'"{digest}"',
             "Accept-Ranges": "bytes",
             "X-Content-Type-Options": "nosniff",
         }
         if stat.st_mtime > FIRST_DATE:
             headers["Last-Modified"] = bottle.http_date(int(stat.st_mtime))
         stamp = (stat.st_mtime_ns, stat.st_size)
-        return _Content(self.path, stamp, size, data, version, f"{quote(self.name)}?v={version}", headers)
+        return _Content(self.path, stamp, size, data, digest, version, _address(self.name, version), headers)
+
+
+def digest_of(pieces: Iterable[bytes]) -> str:
+    """By what the content of a file is told from another."""
+    digest = hashlib.blake2b(digest_size=16)
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _address(name: str, version: str) -> str:
+    return f"{quote(name)}?v={version}"
 
 
 def _quoted(script: str) -> str:
@@ -285,14 +309,6 @@ def _quoted(script: str) -> str:
     except UnicodeError:  # text already: Bottle's mount of a WSGI app cuts it from the decoded path
         octets = script.encode("utf8", "replace")
     return quote(octets)
-
-
-def _content_type(name: str) -> str:
-    known = _TYPES.get(name.rpartition(".")[2].lower())
-    if known is None:
-        guess, encoding = mimetypes.guess_type(name)
-        known = f"application/x-{encoding}" if encoding else guess or "application/octet-stream"
-    return f"{known}; charset=utf-8" if known.startswith("text/") else known
 
 
 def _cache_policy(content: _Content) -> str:
@@ -315,6 +331,15 @@ def _has_it(environ: Any, content: _Content) -> bool:
         return False
     date = bottle.parse_date(since)
     return date is not None and date >= content.stamp[0] // 10**9
+
+
+def _takes_gzip(environ: Any) -> bool:
+    """Whether gzip is among the encodings that the visitor accepts: RFC 9110 section 12.5.3."""
+    weights = {}
+    for part in environ.get("HTTP_ACCEPT_ENCODING", "").lower().split(","):
+        coding, _, weight = part.partition(";")
+        weights[coding.strip()] = re.fullmatch(r"q=0(\.0*)?", weight.replace(" ", "")) is None
+    return weights.get("gzip", weights.get("x-gzip", weights.get("*", False)))
 
 
 _RANGE = r"(?i)bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))"  # not compiled at boot
