@@ -48,7 +48,7 @@ def _uwsgi(port: int, app: str) -> list[str]:
 
 _COMMANDS: dict[str, Callable[[int, str], list[str]]] = {
     "wsgiref": _wsgiref,
-    "gunicorn-sync": _gunicorn("sync"),
+    "gunicorn-sync": _gunicorn("sync", "--threads=1"),  # with more, gunicorn takes gthread
     "gunicorn-gthread": _gunicorn("gthread", "--threads=4"),
     "waitress": _waitress,
     "cheroot": _cheroot,

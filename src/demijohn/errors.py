@@ -233,7 +233,11 @@ class UnknownHostError(DemijohnError):
     """DEMIJOHN_HOST names a host that has no profile."""
 
     def __init__(self, name: str, known: tuple[str, ...]) -> None:
-        super().__init__(f"There is no profile of a host called {name!r}. There are: {', '.join(known)}.")
+        import difflib
+
+        near = difflib.get_close_matches(name.strip().lower(), known, n=2, cutoff=0.6)
+        hint = f" Is it {' or '.join(near)}?" if near else ""
+        super().__init__(f"There is no profile of a host called {name!r}.{hint} There are: {', '.join(known)}.")
         #: The name that was asked for.
         self.name = name
         #: The names that there are.

@@ -12,7 +12,12 @@ from demijohn.errors import DemijohnError
 
 #: Command: what it is for. Its module has `arguments(parser)` and `run(args) -> int`.
 COMMANDS = {
+    "new": "make a folder with a site that runs: a guestbook, or the smallest one",
     "run": "serve the site on this machine, and again after each change",
+    "deploy": "write the files that a host wants, and say what is left to type",
+    "vendor": "fill site-packages/ with what the site needs, for a host that installs nothing",
+    "bundle": "make the folder or the zip file that is uploaded to a host",
+    "check": "find what will break on a host, before the push",
     "config": "print every setting and where its value comes from",
     "db": "make, migrate, fill, empty into a file and ask the database",
     "sessions": "clean, count, show and end the visitors' sessions",
