@@ -21,7 +21,7 @@ from tests.bundles import RUNNING, WATCH, files_in, made, whole_site
 from tests.readonly import readonly
 from tests.services import MariaDB
 from tests.sites import ROOT, clean_environment, running
-from tests.visitor import Visitor, unique
+from tests.site.visitor import Visitor, unique
 
 #: A host's server in little, in a Python that has no packages. What it has seen is at an address of its own.
 SERVER = (

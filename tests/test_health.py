@@ -27,7 +27,8 @@ def visitor(project: Project) -> Iterator[Client]:
     site.db.close()
 
 
-def test_live_and_ready(visitor: Client) -> None:
+def test_live_and_ready(project: Project, visitor: Client) -> None:
+    project.does("create")
     ready = {"ready": True, "database": "answers"}
     for path, content in (("/_health/live", {"live": True}), ("/_health/ready", ready)):
         answer = visitor.get(path)
@@ -37,6 +38,20 @@ def test_live_and_ready(visitor: Client) -> None:
         assert answer.header("Set-Cookie") is None
         head = visitor.ask("HEAD", path)
         assert (head.status, head.body) == (200, b"")
+
+
+def test_tables_that_nobody_has_made(project: Project, visitor: Client) -> None:
+    answer = visitor.get("/_health/ready")
+    assert (answer.status, answer.json) == (503, {"ready": False, "database": "tables missing"})
+    project.does("create")
+    assert visitor.get("/_health/ready").status == 200
+    project.execute("DROP TABLE notes")  # whoever does that knows; there is no asking for tables each time
+    assert visitor.get("/_health/ready").status == 200
+
+
+def test_a_view_is_as_good_as_a_table(project: Project, visitor: Client) -> None:
+    project.execute("CREATE VIEW notes AS SELECT 1 AS id")
+    assert visitor.get("/_health/ready").status == 200
 
 
 def test_a_schema_that_is_behind_is_told_from_one_that_is_ahead(project: Project) -> None:
@@ -63,7 +78,9 @@ def test_a_schema_that_is_behind_is_told_from_one_that_is_ahead(project: Project
 @pytest.mark.parametrize("kind", ["mariadb", "postgresql"])
 def test_while_the_database_is_down(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     server: Database = request.getfixturevalue(kind)
-    site = Project(tmp_path / "site", request.getfixturevalue(f"{kind}_url")).site()
+    project = Project(tmp_path / "site", request.getfixturevalue(f"{kind}_url"))
+    project.does("create")
+    site = project.site()
     visitor = Client(site)
     assert visitor.get("/_health/ready").status == 200
     server.stop()

@@ -22,7 +22,7 @@ from demijohn.rehearsal.relay import Relay
 from tests.services import HOST, MariaDB, free_port, program, until
 from tests.sites import ROOT, clean_environment
 from tests.test_rehearsal import HEAD, plant
-from tests.visitor import Visitor, unique
+from tests.site.visitor import Visitor, unique
 
 SOURCE = HEAD + (
     "import threading\nfrom demijohn import request\n"

@@ -20,7 +20,7 @@ from demijohn.deploy.vendor.target import make_target
 from demijohn.deploy.vendor.target import running as this_python
 from tests.services import missing
 from tests.sites import ROOT, clean_environment, running
-from tests.visitor import Visitor, unique
+from tests.site.visitor import Visitor, unique
 
 #: The Python that has nothing: no packages, no variables, no folder of the user's or of the working directory.
 ALONE = ("-S", "-E", "-I", "-B")

@@ -9,7 +9,7 @@ import urllib.request
 
 from tests.services import MariaDB, until
 from tests.site.visitor import _Stay
-from tests.visitor import Answer, Visitor, unique
+from tests.site.visitor import Answer, Visitor, unique
 
 SECRET = "a-secret-of-the-tests-and-of-nobody-else"
 

@@ -99,6 +99,7 @@ class Database:
         self._engine: sqlalchemy.Engine | None = None
         self._model: Any = None
         self._metadata: sqlalchemy.MetaData | None = None
+        self._seen_tables: set[tuple[str, str | None]] = set()  # by the question how the database is
         self._session_class: type[RequestSession] | None = None
 
     # What a site uses
@@ -233,20 +234,33 @@ class Database:
         return [table.name for table in missing]
 
     def health(self) -> tuple[bool, str]:
-        """Whether visitors can be served, and how the database stands in a word or two: `answers`, `not answering`, or
-        `behind` or `ahead` of the migrations of this release. One that is ahead belongs to a newer release, which will
-        take over; without the tables that one that is behind lacks, pages fail."""
+        """Whether visitors can be served, and how the database stands in a word or two: `answers`, `not answering`,
+        `tables missing`, or `behind` or `ahead` of the migrations of this release. One that is ahead belongs to a newer
+        release, which will take over; without the tables that one that is behind lacks, pages fail."""
         try:
             import sqlalchemy
 
             self.alone(sqlalchemy.select(sqlalchemy.literal(1)), {})
             state = self.migrations.schema().state
+            if state == "no migrations" and self._lacks_tables():
+                return False, "tables missing"
         except Exception as error:
             log.debug("The database was asked how it is: %s", error)
             return False, "not answering"
         if state in ("at head", "no migrations"):
             return True, "answers"
         return state == "ahead", state
+
+    def _lacks_tables(self) -> bool:
+        """Whether one that is declared is not there, as where nobody has run `demijohn db create`."""
+        import sqlalchemy
+
+        names = {(table.name, table.schema) for table in self.metadata.tables.values()}
+        if not names <= self._seen_tables:
+            with self.engine.connect() as connection:
+                there = sqlalchemy.inspect(connection)
+                self._seen_tables |= {name for name in names if there.has_table(*name)}  # a view will do
+        return not names <= self._seen_tables
 
     def alone(self, statement: Any, parameters: Any) -> tuple[list[Any], int]:
         """Run one statement by itself, committed at once, in one round trip. It is run again, once, where the
