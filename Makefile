@@ -43,6 +43,7 @@ bench: .venv/test
 packages:
 	@sh tests/packages.sh mariadbd=mariadb-server-core my_print_defaults=mariadb-client-core memcached=memcached \
 		redis-server=redis-server postgres=postgresql chromium=chromium bwrap=bubblewrap uwsgi=uwsgi-plugin-python3 \
+		nginx=nginx-light \
 		saslpasswd2="sasl2-bin libsasl2-modules"
 
 # Each of the two files says: what pyproject.toml names is installed.

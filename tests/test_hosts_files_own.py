@@ -17,6 +17,7 @@ import pytest
 from demijohn import hosts
 from demijohn.hosts import Plan
 from tests.planned import START, file, planned
+from tests.services import program
 
 
 @pytest.fixture
@@ -135,9 +136,7 @@ def test_site_of_nginx(plan: Plan, tmp_path: Path) -> None:
     assert "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;" in bare
     assert "proxy_set_header X-Forwarded-Proto $scheme;" in bare
     assert "alias /srv/shop/static/;" in bare
-    nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-    if nginx is None:
-        return  # not among the programs that the tests need
+    nginx = program("nginx", "nginx-light")
     site = text.replace("listen 80;", "listen 127.0.0.1:18080;").replace("    listen [::]:80;\n", "")
     whole = f"pid {tmp_path}/pid; error_log stderr; events {{}} http {{ access_log off; {site} }}"
     (tmp_path / "nginx.conf").write_text(whole)

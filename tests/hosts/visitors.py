@@ -8,8 +8,7 @@ import http.cookiejar
 import urllib.request
 
 from tests.services import MariaDB, until
-from tests.site.visitor import _Stay
-from tests.site.visitor import Answer, Visitor, unique
+from tests.site.visitor import Answer, Visitor, _Stay, unique
 
 SECRET = "a-secret-of-the-tests-and-of-nobody-else"
 
