@@ -257,12 +257,16 @@ def test_a_demijohn_from_a_folder_is_carried_along(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("demijohn.deploy.needs._requires", lambda _extras: iter(()))
     (site / "requirements.in").write_text("trial\n")
+    (site / ".gitignore").write_text("*.pyc\n/site-packages/*\n!/site-packages/README.md")
     shelf.add("trial", "1.0")
     assert deploy("heroku", "--dry-run", pin=True) == 0
     assert "  new      site-packages/demijohn\n" in deploy.said
     assert not (site / "site-packages").exists()
-    assert deploy("heroku", pin=True) == 0, deploy.told
-    assert "git add --force site-packages" in deploy.said
+    assert deploy("heroku", pin=True) == 1, ".gitignore is the user's, and differs"
+    assert "  git init\n  git add .\n  git add --force 'site-packages/demijohn*'\n  git commit" in deploy.said
+    assert deploy("heroku", "--overwrite", pin=True) == 0, deploy.told
+    assert (site / ".gitignore").read_text().endswith("!/site-packages/README.md\n!/site-packages/demijohn*\n")
+    assert "  git init\n  git add .\n  git commit" in deploy.said
     assert "release: PYTHONPATH=site-packages python -m demijohn db create" in (site / "Procfile").read_text()
     assert "trial==1.0" in (site / "requirements.txt").read_text()
     # -S: nothing of what is installed here is found, but what demijohn itself needs, by its path.

@@ -114,3 +114,26 @@ def test_railway_json(plan: Plan) -> None:
     assert deploy["restartPolicyType"] in ("ON_FAILURE", "ALWAYS", "NEVER")
     assert deploy["drainingSeconds"] == hosts.find("railway").limits.grace
     assert deploy["healthcheckTimeout"] == hosts.find("railway").limits.boot
+
+
+@pytest.mark.parametrize("name", ["on", "null", "shop", "No"])
+def test_a_name_that_yaml_takes_for_something_else_stays_a_name(name: str, plan: Plan) -> None:
+    found = yaml.safe_load(file("render", "render.yaml", plan._replace(name=name)))
+    assert found["services"][0]["name"] == name
+    assert yaml.safe_load(file("sae", "config.yaml", plan._replace(name=name)))["name"] == name
+
+
+def test_database_of_render_is_for_its_own_services_alone(plan: Plan) -> None:
+    (database,) = yaml.safe_load(file("render", "render.yaml", plan))["databases"]
+    assert database["ipAllowList"] == []
+
+
+def test_variables_of_railway_are_set_as_they_are_to_be_read_there(plan: Plan) -> None:
+    """Its own Postgres is named by ${{...}}, which no shell may touch."""
+    (line,) = [line for line in hosts.find("railway").commands(plan) if line.startswith("railway add --service")]
+    said = subprocess.check_output(["sh", "-c", f'railway() {{ printf "%s\\n" "$@"; }}; {line}'], text=True)
+    words = said.splitlines()
+    assert words[:3] == ["add", "--service", "shop"]
+    assert words[3] == words[5] == "--variables"
+    assert re.fullmatch(r"SECRET_KEY=[\w-]{40,}", words[4])
+    assert words[6:] == ["DATABASE_URL=${{Postgres.DATABASE_URL}}"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import re
 import runpy
+import shlex
 import shutil
 import stat
 import subprocess
@@ -18,6 +19,7 @@ from demijohn import hosts
 from demijohn.hosts import Plan
 from tests.planned import START, file, planned
 from tests.services import program
+from tests.sites import clean_environment
 
 
 @pytest.fixture
@@ -81,13 +83,20 @@ def test_printed_command_makes_the_variables_that_the_file_reads(plan: Plan) -> 
     assert stat.S_IMODE(made.stat().st_mode) == 0o600
 
 
-def test_printed_release_of_pythonanywhere_has_the_variables(plan: Plan) -> None:
-    plan = plan._replace(user="ann", demijohn="printenv DATABASE_URL #")
-    Path(f"{plan.root}.env").write_text("SECRET_KEY=x\nDATABASE_URL=mysql://ann:p@h/ann$shop\n")
-    printed = next(line for line in hosts.find("pythonanywhere").commands(plan) if line.startswith("cd "))
-    line = printed.replace("/home/ann/", f"{plan.root.parent}/")
-    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True)
-    assert done.stdout == "mysql://ann:p@h/ann$shop\n"
+def test_printed_release_of_pythonanywhere_has_the_variables(door: Path, plan: Plan) -> None:
+    plan = plan._replace(user="ann", demijohn="PYTHONPATH=src python -m demijohn")
+    door.rename(plan.root / "pythonanywhere_wsgi.py")
+    url = f"sqlite:///{plan.root}/a b$c.sqlite"
+    Path(f"{plan.root}.env").write_text(f"# a=b\nSECRET_KEY=abcdefghijklmnop-x\nDATABASE_URL={url}\n")
+    commands = hosts.find("pythonanywhere").commands(plan)
+    (release, _) = [line for line in commands if line.endswith(" db upgrade")]
+    assert f"#   {release.removesuffix('db upgrade')}sessions clean --once" in commands
+    python, *words = shlex.split(release.replace("/home/ann/", f"{plan.root.parent}/"))
+    assert python == f"{plan.root}/.venv/bin/python"
+    command = [sys.executable, words[0], "config", "--root", str(plan.root)]
+    done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, check=False)
+    assert re.search(rf"(?m)^. database.url +{re.escape(url)} +DATABASE_URL", done.stdout), done.stdout + done.stderr
+    assert "SECRET_KEY" in done.stdout
 
 
 def test_site_that_lies_at_pythonanywhere_already_stays_where_it_is(plan: Plan) -> None:
@@ -127,13 +136,13 @@ def test_unit_of_systemd(plan: Plan, tmp_path: Path) -> None:
 def test_site_of_nginx(plan: Plan, tmp_path: Path) -> None:
     text = file("vm", "server/shop.nginx.conf", plan._replace(body_limit=3 * 1024**2 + 1))
     bare = re.sub(r"(?m)^\s*#.*$", "", text)
-    assert bare.count("{") == bare.count("}") == 4
+    assert bare.count("{") == bare.count("}") == 5
     assert all(re.search(r"[;{}]$", line) for line in bare.splitlines() if line.strip())
     said = dict(re.findall(r"(?m)^\s*(\w+) ([^;{]+);", bare))
     assert said["client_max_body_size"] == "3073k"
     assert said["proxy_pass"] == "http://127.0.0.1:8000"
     assert float(said["proxy_read_timeout"].removesuffix("s")) == hosts.find("vm").limits.first_byte
-    assert "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;" in bare
+    assert "proxy_set_header X-Forwarded-For $remote_addr;" in bare
     assert "proxy_set_header X-Forwarded-Proto $scheme;" in bare
     assert "alias /srv/shop/static/;" in bare
     nginx = program("nginx", "nginx-light")
@@ -148,4 +157,8 @@ def test_variables_of_a_server_are_those_of_its_profile(plan: Plan) -> None:
     found = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
     assert hosts.detect(found).name == "vm"
     assert (found["PORT"], found["WEB_CONCURRENCY"]) == (str(hosts.find("vm").port), "3")
-    assert found["SECRET_KEY"] == found["DATABASE_URL"] == ""  # an empty one counts as not set
+    assert found["SECRET_KEY"] == ""  # an empty one counts as not set
+    # The one folder that the service may write to.
+    assert found["DATABASE_URL"] == "sqlite:////var/lib/shop/data.sqlite"
+    assert "\nStateDirectory=shop\n" in file("vm", "server/shop.service", plan)
+    assert "DATABASE_URL" not in file("vm", "server/shop.env.example", plan._replace(database=False))

@@ -18,11 +18,12 @@ from pathlib import Path
 
 import pytest
 
+from demijohn.cli import main
 from demijohn.rehearsal.relay import Relay
 from tests.services import HOST, MariaDB, free_port, program, until
-from tests.sites import ROOT, clean_environment
-from tests.test_rehearsal import HEAD, plant
 from tests.site.visitor import Visitor, unique
+from tests.sites import OURS, ROOT, clean_environment
+from tests.test_rehearsal import HEAD, plant
 
 SOURCE = HEAD + (
     "import threading\nfrom demijohn import request\n"
@@ -102,18 +103,20 @@ def no_bubblewrap(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize("host", ["heroku", "sae"])
-def test_the_repositorys_own_site_can_be_used(host: str) -> None:
-    with as_host(host) as running:
+def test_the_repositorys_own_site_can_be_used_and_nothing_is_left_behind(host: str, tmp_path: Path) -> None:
+    with as_host(host, TMPDIR=str(tmp_path)) as running:
+        assert os.listdir(tmp_path)
         visitor = Visitor(running.address).sign_up(unique("Anna"))
         assert visitor.write("carried along").status in (302, 303)
         assert "carried along" in visitor.get("/").page
         assert "a database of its own" in running.log
         assert running.stop(signal.SIGINT) == 0
+    assert not os.listdir(tmp_path)
 
 
-def test_a_disk_that_forgets(tmp_path: Path) -> None:
+def test_a_disk_that_forgets_and_what_was_begun_is_finished(tmp_path: Path) -> None:
     root = plant(tmp_path, SOURCE)
-    with as_host("heroku", root) as running:
+    with as_host("heroku", root) as running, ThreadPoolExecutor() as pool:
         assert running.get("/write") == (200, "written")
         assert running.get("/read") == (200, "here")
         assert not (root / "a").exists()
@@ -123,10 +126,16 @@ def test_a_disk_that_forgets(tmp_path: Path) -> None:
         assert cwd.endswith("/planted")
         assert "X-Forwarded-For" in running.log
         assert "a first byte after 30 s: 503" in running.log
+        answer = pool.submit(running.get, "/slow")
+        until(lambda: "began" in running.log, "The request has not come to the site.")
+        assert running.stop() == 0
+        assert answer.result() == (200, "done")
 
 
 @pytest.mark.parametrize("wrapped", [True, False], ids=["bubblewrap", "the audit hook"])
-def test_a_disk_that_cannot_be_written(tmp_path: Path, no_bubblewrap: str, wrapped: bool) -> None:
+def test_a_disk_that_cannot_be_written_and_a_site_that_does_not_end(
+    tmp_path: Path, no_bubblewrap: str, wrapped: bool
+) -> None:
     if wrapped:
         program("bwrap", "bubblewrap")
     root = plant(tmp_path, SOURCE)
@@ -137,6 +146,9 @@ def test_a_disk_that_cannot_be_written(tmp_path: Path, no_bubblewrap: str, wrapp
         line = 1 + SOURCE.splitlines().index("    open(os.path.join(ROOT, 'a'), 'w').write('here')")
         assert f"app/__init__.py:{line} writes a: nothing can be written there." in running.log
         assert running.get("/temp") == (200, "written")
+        assert running.get("/freeze") == (200, "frozen")
+        assert running.stop() == 1
+        assert "The site has not ended 3 s after SIGTERM: Google App Engine kills it." in running.log
 
 
 def test_no_threads_one_process_and_another_working_directory(tmp_path: Path) -> None:
@@ -156,21 +168,6 @@ def test_what_needs_too_much_memory_is_ended(tmp_path: Path) -> None:
             running.get("/grow")
         assert running.process.wait(60) == 1
         assert "and Heroku has 512 MB: it ends the site." in running.log
-
-
-def test_a_site_that_does_not_end_is_killed(tmp_path: Path) -> None:
-    with as_host("gae", plant(tmp_path, SOURCE)) as running:
-        assert running.get("/freeze") == (200, "frozen")
-        assert running.stop() == 1
-        assert "The site has not ended 3 s after SIGTERM: Google App Engine kills it." in running.log
-
-
-def test_what_was_begun_is_finished(tmp_path: Path) -> None:
-    with as_host("heroku", plant(tmp_path, SOURCE)) as running, ThreadPoolExecutor() as pool:
-        answer = pool.submit(running.get, "/slow")
-        until(lambda: "began" in running.log, "The request has not come to the site.")
-        assert running.stop() == 0
-        assert answer.result() == (200, "done")
 
 
 def test_a_relay_cuts_what_rests() -> None:
@@ -224,19 +221,19 @@ def test_an_idle_database_connection_is_cut(tmp_path: Path, mariadb: MariaDB) ->
     ],
 )
 def test_a_mistake_is_told_in_a_sentence(
-    tmp_path: Path, arguments: list[str], settings: Mapping[str, str], words: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    settings: Mapping[str, str],
+    words: str,
 ) -> None:
-    root = plant(tmp_path, HEAD)
-    done = subprocess.run(
-        [sys.executable, "-m", "demijohn", "run", "--root", str(root), *arguments],
-        env=clean_environment(**settings),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
+    for name in [name for name in os.environ if name.startswith(OURS)]:
+        monkeypatch.delenv(name)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert main(["run", "--root", str(plant(tmp_path, HEAD)), *arguments]) == 1
+    assert words in capsys.readouterr().err
 
 
 def test_a_site_that_does_not_start_is_told(tmp_path: Path) -> None:
@@ -249,12 +246,3 @@ def test_a_site_that_does_not_start_is_told(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr or "The release command has failed" in done.stderr
-
-
-def test_nothing_is_left_behind(tmp_path: Path) -> None:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    with as_host("sae", plant(tmp_path, SOURCE), TMPDIR=str(scratch)) as running:
-        assert list(scratch.iterdir())
-        assert running.stop() == 0
-    assert not os.listdir(scratch)

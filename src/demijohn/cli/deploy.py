@@ -122,10 +122,15 @@ def _may_change(file: File, overwrite: bool) -> bool:
 
 
 def _tell(host: Host, plan: Deployment) -> None:
+    from demijohn.deploy.deployment import commands
+
     _say_notes(plan)
-    if plan.commands:
+    for finding in host.checks(plan.plan):
+        print(f"\n{finding.path}: {finding.message} {finding.fix}")
+    lines = commands(host, plan)
+    if lines:
         print("\nWhat is left to type:\n")
-        print("\n".join(f"  {line}" for line in plan.commands))
+        print("\n".join(f"  {line}" for line in lines))
     if host.logs:
         print(f"\nThe logs: {host.logs}")
     if host.caution:

@@ -11,6 +11,8 @@ from demijohn.deploy.needs import DEMIJOHN
 from demijohn.deploy.vendor import own
 
 FOLDER = "site-packages"
+#: The package and its metadata there, as git spells it.
+OURS = f"{FOLDER}/{DEMIJOHN}*"
 
 
 def state(root: Path) -> str:
@@ -21,6 +23,15 @@ def state(root: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         own.copy(Path(folder))
         return "same" if there == _contents(Path(folder)) else "differs"
+
+
+def let_in(gitignore: str) -> str:
+    """The text of .gitignore, in which what is carried is let in, as far as all of site-packages/ is left out."""
+    there = gitignore.splitlines()
+    line = f"!/{OURS}"
+    if f"/{FOLDER}/*" not in there or line in there:
+        return gitignore
+    return f"{gitignore.rstrip()}\n{line}\n"
 
 
 def carry(root: Path) -> None:

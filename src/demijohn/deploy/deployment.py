@@ -5,9 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from demijohn.deploy import carry, needs, requirements, write
+from demijohn.deploy import carry, git, needs, requirements, write
 from demijohn.deploy.plan import make_plan
+from demijohn.errors import DemijohnError
 from demijohn.hosts import Host, Plan
+from demijohn.hosts.texts import existing
+
+#: Of which a site has at least one.
+PARTS = ("config.yaml", "index.wsgi", "main.py")
+IGNORED = ".gitignore"
 
 
 class Deployment(NamedTuple):
@@ -17,8 +23,6 @@ class Deployment(NamedTuple):
     files: list[write.File]
     #: `new`, `same` or `differs`, of Demijohn itself in site-packages/; empty where the site need not carry it.
     carried: str
-    #: What is left to type.
-    commands: list[str]
     #: What there is to say, sentences.
     notes: list[str]
 
@@ -41,8 +45,9 @@ def prepare(
     :param engine: `uv` or `pip`; by default uv where it is installed.
     :raises DemijohnError: the settings, the Python, the packages or what lies in the folder make it impossible.
     """
+    _refuse_no_site(root)
     plan = make_plan(root, host, python, user)
-    notes = _notes(root, host)
+    notes = _notes(root, host, pin)
     carried = ""
     pins: dict[str, str] = {}
     if host.installs and pin and _ours(root, notes):
@@ -53,15 +58,32 @@ def prepare(
         (there,) = write.compare(root, {requirements.FILE: ""})
         text = requirements.make(plan, wanted, there.old or "", upgrade=upgrade, engine=engine)
         pins = {requirements.FILE: text}
-    files = write.compare(root, {**pins, **host.files(plan)})
-    commands = host.commands(plan)
+    texts = {**pins, **host.files(plan)}
     if carried:
-        commands = [
-            "# Demijohn was installed here from a folder, where the host cannot get it, so the site carries it along.",
-            f"git add --force {carry.FOLDER}",
-            *commands,
-        ]
-    return Deployment(plan, files, carried, commands, notes)
+        notes.append(
+            "Demijohn was installed here from a folder, where the host cannot get it, so the site carries it along, in "
+            f"{carry.FOLDER}."
+        )
+        ignored = texts.get(IGNORED, existing(root, IGNORED))
+        if ignored:
+            texts[IGNORED] = carry.let_in(ignored)
+    return Deployment(plan, write.compare(root, texts), carried, notes)
+
+
+def commands(host: Host, deployment: Deployment) -> list[str]:
+    """What is left to type, when the files are written."""
+    plan = deployment.plan
+    needed = [file.path for file in deployment.files] + ([carry.OURS] if deployment.carried else [])
+    return [*(git.steps(plan.root, needed, host.title) if host.by_git else []), *host.commands(plan)]
+
+
+def _refuse_no_site(root: Path) -> None:
+    """A folder that holds nothing of a site is more likely the wrong one than a site to be."""
+    if not any((root / name).exists() for name in PARTS):
+        raise DemijohnError(
+            f"{root} holds no site: there is neither {', '.join(PARTS[:-1])} nor {PARTS[-1]}. Go to the site's folder, "
+            "or name it: --root FOLDER. `demijohn new NAME` makes one."
+        )
 
 
 def _ours(root: Path, notes: list[str]) -> bool:
@@ -87,7 +109,13 @@ def _ours(root: Path, notes: list[str]) -> bool:
     return False
 
 
-def _notes(root: Path, host: Host) -> list[str]:
+def _notes(root: Path, host: Host, pin: bool) -> list[str]:
+    notes = []
     if (root / "runtime.txt").exists() and host.installs:
-        return ["runtime.txt is there. Where a host reads it, it is stronger than .python-version; delete one of them."]
-    return []
+        notes.append(
+            "runtime.txt is there. Where a host reads it, it is stronger than .python-version; delete one of them."
+        )
+    lists = (requirements.FILE, *requirements.OTHERS)
+    if host.installs and not pin and not any((root / name).exists() for name in lists):
+        notes.append(f"There is no {requirements.FILE}, and without it the host installs nothing.")
+    return notes

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from demijohn import config
-from demijohn.deploy.errors import PythonVersionError
+from demijohn.deploy.errors import DeployError, PythonVersionError
 from demijohn.errors import ConfigError
 from demijohn.hosts import Host, Plan
 from demijohn.static import AT_ROOT
@@ -24,9 +24,12 @@ def make_plan(root: Path | str, host: Host, python: str | None = None, user: str
         host's newest.
     :param user: the user's name at a host that names folders and addresses after it.
     :raises ConfigError: config.yaml holds a mistake.
+    :raises DeployError: nobody can be called `user`.
     :raises PythonVersionError: the host does not have that Python.
     """
     root = Path(root).absolute()
+    if user and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", user, re.ASCII):
+        raise DeployError(f"--user {user!r} can be no user's name: that is a word of letters and digits.")
     _refuse_mistakes(root)
     settings = _settings(root, host)
     source = demijohn_folder(root)

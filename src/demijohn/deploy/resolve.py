@@ -94,7 +94,9 @@ def _line(found: dict[str, dict[str, dict[str, dict[str, str]]]]) -> str:
 def _run(command: Sequence[str], root: Path, words: str = "") -> str:
     run = subprocess.run(command, cwd=root, input=words, capture_output=True, text=True, check=False)
     if run.returncode:
-        said = (run.stderr.strip() or run.stdout.strip()).replace("\n", "\n  ")
+        lines = (run.stderr.strip() or run.stdout.strip()).splitlines()
+        # What pip has tried again, before it gave up.
+        said = "\n  ".join([line for line in lines if not line.startswith("WARNING: Retrying")] or lines)
         raise RequirementsError(
             "The versions of the packages could not be found. Without a network, leave requirements.txt as it is: "
             f"--no-requirements. The program says:\n  {said}"

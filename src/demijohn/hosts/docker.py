@@ -24,10 +24,10 @@ def commands(plan: Plan) -> list[str]:
 
     name = plan.name
     variables = "SECRET_KEY=%s\\nDATABASE_URL=%s\\n" if plan.database else "SECRET_KEY=%s\\n"
-    values = f'"{SECRET}"' + (" postgresql://USER:PASSWORD@SERVER/DATABASE" if plan.database else "")
+    values = f'"{SECRET}"' + (" 'postgresql://USER:PASSWORD@SERVER/DATABASE'" if plan.database else "")
     return [
         f"docker build --tag {name} .",
-        f"printf '{variables}' {values} > {name}.env",
+        f"printf '{variables}' {values} > {name}.env && chmod 600 {name}.env",
         *([f"docker run --rm --env-file {name}.env {name} {without_shell(plan.release)}"] if plan.release else []),
         f"docker run --detach --init --name {name} --env-file {name}.env --publish 8080:8080 --stop-timeout 30 {name}",
     ]

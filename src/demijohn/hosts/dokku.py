@@ -33,13 +33,14 @@ def commands(plan: Plan) -> list[str]:
     name = plan.name
     database = [f"dokku postgres:create {name}-db", f"dokku postgres:link {name}-db {name}"]
     return [
-        "# On the server:",
+        "# Once, on the server:",
         f"dokku apps:create {name}",
         *(database if plan.database else []),
         f'dokku config:set --no-restart {name} DEMIJOHN_HOST=dokku SECRET_KEY="{SECRET}"',
         f"dokku nginx:set {name} client-max-body-size {-(-plan.body_limit // 1024)}k",
         "# Here:",
         f"git remote add dokku dokku@SERVER:{name}",
+        "# For each release:",
         "git push dokku HEAD:main",
     ]
 
@@ -75,6 +76,7 @@ HOST = Host(
     source="https://dokku.com/docs/deployment/zero-downtime-deploys/, "
     "https://dokku.com/docs/networking/proxies/nginx/, https://dokku.com/docs/appendices/file-formats/app-json/",
     files=files,
+    by_git=True,
     commands=commands,
     checks=checks,
 )

@@ -27,9 +27,11 @@ def commands(plan: Plan) -> list[str]:
     name = plan.name
     database = [f"fly postgres create --name {name}-db", f"fly postgres attach {name}-db --app {name}"]
     return [
+        "# Once. The name must be nobody else's; a new one also goes into fly.toml:",
         f"fly apps create {name}",
         *(database if plan.database else []),
         f'fly secrets set SECRET_KEY="{SECRET}"',
+        "# For each release:",
         "fly deploy",
     ]
 
@@ -66,7 +68,8 @@ HOST = Host(
     logs="fly logs",
     caution=(
         "Left alone it sends SIGINT and waits for 5 s: fly.toml says SIGTERM and 30 s. Its release command is not run "
-        "by a shell. Not verified here: 256 MB on the smallest machine, and FLY_MACHINE_VERSION and FLY_IMAGE_REF."
+        "by a shell. `fly postgres` is a database that you look after; the one that Fly looks after is `fly mpg`. Not "
+        "verified here: 256 MB on the smallest machine, and FLY_MACHINE_VERSION and FLY_IMAGE_REF."
     ),
     source="https://fly.io/docs/reference/configuration/, https://fly.io/docs/networking/request-headers/",
     files=files,

@@ -35,15 +35,16 @@ def commands(plan: Plan) -> list[str]:
     values = [f'"{SECRET}"']
     if plan.database:
         names += ["INSTANCE_UNIX_SOCKET", "DB_USER", "DB_PASS", "DB_NAME"]
-        values += ["/cloudsql/PROJECT:REGION:INSTANCE", "USER", "PASSWORD", "DATABASE"]
+        values += ["/cloudsql/PROJECT:REGION:INSTANCE", "'USER'", "'PASSWORD'", "'DATABASE'"]
     lines = "".join(f'  {name}: "%s"\\n' for name in names)
     release = [
         "# The tables are made from here, through cloud-sql-proxy, before the site is uploaded:",
-        f"DATABASE_URL=mysql://USER:PASSWORD@127.0.0.1:3306/DATABASE {plan.release}",
+        f"DATABASE_URL='mysql://USER:PASSWORD@127.0.0.1:3306/DATABASE' {plan._replace(demijohn='demijohn').release}",
     ]
     return [
         "# The variables, in a file that stays here:",
         f"printf 'env_variables:\\n{lines}' {' '.join(values)} > {google.SECRETS}",
+        f"chmod 600 {google.SECRETS}",
         *(release if plan.release else []),
         "gcloud app deploy app.yaml",
         "gcloud app browse",

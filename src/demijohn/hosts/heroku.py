@@ -50,9 +50,11 @@ def commands(plan: Plan) -> list[str]:
     from demijohn.hosts.texts import SECRET
 
     return [
+        "# Once. The name must be nobody else's; without one, Heroku makes one up:",
         f"heroku create {plan.name}",
         *(["heroku addons:create heroku-postgresql:essential-0 --wait"] if plan.database else []),
         f'heroku config:set SECRET_KEY="{SECRET}"',
+        "# For each release:",
         "git push heroku HEAD:main",
         "heroku open",
     ]
@@ -103,6 +105,7 @@ HOST = Host(
     source="https://devcenter.heroku.com/articles/limits, https://devcenter.heroku.com/articles/http-routing, "
     "https://devcenter.heroku.com/articles/generations, https://github.com/heroku/heroku-buildpack-python",
     files=files,
+    by_git=True,
     commands=commands,
     checks=checks,
 )

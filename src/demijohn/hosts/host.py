@@ -124,6 +124,8 @@ class Host(NamedTuple):
     source: str = ""
     #: The files it wants in the site's folder: path to text. None of them overwrites one that differs unasked.
     files: Callable[[Plan], Mapping[str, str]] = _nothing
+    #: Whether it is given what git holds, by `git push`, and not the folder as it lies there.
+    by_git: bool = False
     #: What is left to type when the files are written, a line each; lines that begin with # explain.
     commands: Callable[[Plan], list[str]] = _no_commands
     #: Checks that only this host needs.

@@ -36,8 +36,9 @@ def commands(plan: Plan) -> list[str]:
     name = plan.name
     return [
         f"git remote add piku piku@SERVER:{name}",
+        "# For each release:",
         "git push piku HEAD:main",
-        "# Once: the push before it makes the site known, and does not serve yet.",
+        "# Once: the first push makes the site known, and does not serve yet.",
         f'ssh piku@SERVER config:set {name} NGINX_SERVER_NAME=www.example.org SECRET_KEY="{SECRET}"',
     ]
 
@@ -65,6 +66,7 @@ HOST = Host(
     ),
     source="https://piku.github.io/configuration/env.html, https://piku.github.io/configuration/procfile.html",
     files=files,
+    by_git=True,
     commands=commands,
     checks=checks,
 )

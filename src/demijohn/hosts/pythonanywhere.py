@@ -28,18 +28,25 @@ def commands(plan: Plan) -> list[str]:
     statics = [(plan.static_url.rstrip("/") + "/", f"{folder}/{plan.static_path}")]
     statics += [(f"/{name}", f"{folder}/{plan.static_path}/{name}") for name in plan.at_root]
     virtualenv = f"{folder}/.venv"
-    inside = f"cd {folder} && export $(grep = {folder}.env) && PATH={virtualenv}/bin:$PATH"
+    program = f"{virtualenv}/bin/python {folder}/{HOST.door}"
+    release = plan._replace(demijohn=program).release
     return [
-        f"# In a console at PythonAnywhere, with the site in {folder}:",
+        f"# In a console at PythonAnywhere, with the site in {folder} (by git clone, say):",
         f"python{plan.python} -m venv {virtualenv}",
         f"{virtualenv}/bin/pip install --requirement {folder}/requirements.txt",
         f"printf '{variables}' {values} > {folder}.env && chmod 600 {folder}.env",
-        *([f"{inside} && {plan.release}"] if plan.release else []),
+        *([release] if release else []),
         f"# On the Web tab: a new web app, Manual configuration, Python {plan.python}; Virtualenv: {virtualenv}",
         f"cp {folder}/{HOST.door} /var/www/{user.lower()}_pythonanywhere_com_wsgi.py",
         "# On the Web tab, Static files (URL, Directory):",
         *(f"#   {address}  {place}" for address, place in statics),
-        "# For the next release: git pull, and",
+        *(
+            ["# On the Tasks tab, once a day:", f"#   {program} sessions clean --once", "# For the next release:"]
+            if plan.database
+            else ["# For the next release:"]
+        ),
+        f"git -C {folder} pull && {virtualenv}/bin/pip install --requirement {folder}/requirements.txt",
+        *([release] if release else []),
         f"touch /var/www/{user.lower()}_pythonanywhere_com_wsgi.py",
     ]
 

@@ -28,13 +28,15 @@ def files(plan: Plan) -> dict[str, str]:
 def commands(plan: Plan) -> list[str]:
     from demijohn.hosts.texts import SECRET
 
-    variables = ['--set "DATABASE_URL=\\${{Postgres.DATABASE_URL}}"'] if plan.database else []
+    variables = ["--variables 'DATABASE_URL=${{Postgres.DATABASE_URL}}'"] if plan.database else []
     return [
+        "# Once:",
         f"railway init --name {plan.name}",
         *(["railway add --database postgres"] if plan.database else []),
-        " ".join(["railway variables", f'--set "SECRET_KEY={SECRET}"', *variables]),
-        "railway up",
+        " ".join([f"railway add --service {plan.name}", f'--variables "SECRET_KEY={SECRET}"', *variables]),
         "railway domain",
+        "# For each release; it takes the folder as it is, without what .gitignore names:",
+        "railway up",
     ]
 
 

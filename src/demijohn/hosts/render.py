@@ -20,8 +20,9 @@ def files(plan: Plan) -> dict[str, str]:
 
 def commands(plan: Plan) -> list[str]:
     return [
-        "git push",
-        "# In the dashboard: New, Blueprint, and this repository. render.yaml says the rest.",
+        "# To the site's repository at GitHub, GitLab or Bitbucket; a new one is named by: git remote add origin URL",
+        "git push --set-upstream origin HEAD",
+        "# Once, in the dashboard: New, Blueprint, and this repository. render.yaml says the rest.",
     ]
 
 
@@ -54,6 +55,7 @@ HOST = Host(
     ),
     source="https://render.com/docs/blueprint-spec, https://render.com/docs/environment-variables",
     files=files,
+    by_git=True,
     commands=commands,
     checks=checks,
 )

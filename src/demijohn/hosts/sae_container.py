@@ -36,7 +36,7 @@ def files(plan: Plan) -> dict[str, str]:
 def commands(plan: Plan) -> list[str]:
     return [
         "# In SAE's panel: a site of the container runtime; its variables SECRET_KEY (and DATABASE_URL, if its MySQL",
-        "# is not to be used). The panel also names the repository to push to:",
+        "# is not to be used). The panel also names the repository to push to: git remote add sae URL",
         "git push sae HEAD:main",
         *([f"# Once, in a shell of the container: {plan.release}"] if plan.release else []),
     ]
@@ -84,6 +84,7 @@ HOST = Host(
     ),
     source="https://github.com/sinacloud/python-getting-started, https://document.applinzi.com/sae/python-docker.html",
     files=files,
+    by_git=True,
     commands=commands,
     checks=checks,
 )

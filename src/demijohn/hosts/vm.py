@@ -20,11 +20,10 @@ def commands(plan: Plan) -> list[str]:
 
     name, folder = plan.name, own.folder(plan)
     return [
-        f"# On the server, with the site in {folder}:",
-        f"sudo useradd --system --home-dir {folder} {name}",
-        f"sudo chown --recursive {name}: {folder}",
-        f"sudo -u {name} python{plan.python} -m venv {folder}/.venv",
-        f"sudo -u {name} {folder}/.venv/bin/pip install --requirement {folder}/requirements.txt",
+        f"# On the server, with the site in {folder}, where it belongs to root, or to whoever brings the next release:",
+        f"sudo useradd --system --home-dir {folder} --no-create-home --shell /usr/sbin/nologin {name}",
+        f"sudo python{plan.python} -m venv {folder}/.venv",
+        f"sudo {folder}/.venv/bin/pip install --requirement {folder}/requirements.txt",
         f"sudo install --mode 600 {folder}/server/{name}.env.example /etc/{name}.env",
         f"sudoedit /etc/{name}.env",
         f"sudo cp {folder}/server/{name}.service /etc/systemd/system/{name}.service",
@@ -32,7 +31,9 @@ def commands(plan: Plan) -> list[str]:
         f"sudo cp {folder}/server/{name}.nginx.conf /etc/nginx/sites-available/{name}",
         f"sudo ln --symbolic /etc/nginx/sites-available/{name} /etc/nginx/sites-enabled/{name}",
         "sudo nginx -t && sudo systemctl reload nginx",
-        f"# For the next release: sudo systemctl restart {name}",
+        "# For the next release, once the folder has it:",
+        f"sudo {folder}/.venv/bin/pip install --requirement {folder}/requirements.txt",
+        f"sudo systemctl restart {name}",
     ]
 
 

@@ -55,7 +55,7 @@ class House:
         self.environ = {**host.environ, **outside, "DEMIJOHN_HOST": host.name, "PORT": str(port)}
         self.environ.setdefault("DEMIJOHN_SERVER_HOST", "127.0.0.1")  # for the router alone
         self.environ["PYTHONUNBUFFERED"] = "1"
-        self.database = self._settle()
+        self.database = self._settle(outside)
 
     # What there is before it starts
 
@@ -74,14 +74,16 @@ class House:
             self.enforced.append(f"nothing can be written, {where} (by {by})")
         return root
 
-    def _settle(self) -> Database:
+    def _settle(self, outside: Mapping[str, str]) -> Database:
         """A secret and a database, where there are none; and what is wrong with the settings then."""
         read, _ = config.read(self.root, environ=self.environ)
         if not read["secret"]:
             self.environ["DEMIJOHN_SECRET"] = secrets.token_urlsafe(32)
             self.enforced.append("a secret made for this run, as none is set: sessions end with it")
         database = Database(False, None, str(read["database.url"]))
-        if by_itself(read.source("database.url")):
+        # The database that the host's own variables name is there, and they are likely ones, not the user's.
+        named, _ = config.read(self.root, environ={**outside, "DEMIJOHN_HOST": self.host.name})
+        if by_itself(named.source("database.url")):
             database = Database(True, None, f"sqlite:///{self.scratch / 'database' / 'site.sqlite'}")
             self.environ |= {"DATABASE_URL": database.url, config.REHEARSAL: "1"}
             self.enforced.append("a database of its own, empty and gone at the end, as DATABASE_URL is not set")

@@ -7,6 +7,7 @@ from typing import Any
 
 from demijohn.hosts.plan import Plan
 from demijohn.hosts.texts import without_shell
+from demijohn.hosts.texts.yaml import quoted
 
 #: Answers as long as the process does, and touches nothing.
 LIVE = "/_health/live"
@@ -63,6 +64,8 @@ _RENDER_URL = """\
       property: connectionString
 databases:
 - name: {name}-db
+  # No address of the world outside: only Render's own services reach it.
+  ipAllowList: []
 """
 
 
@@ -81,7 +84,7 @@ def fly_toml(plan: Plan, port: int, grace: float) -> str:
 def render_yaml(plan: Plan, grace: float) -> str:
     release = f"  preDeployCommand: {json.dumps(plan.release)}\n" if plan.release else ""
     database = _RENDER_URL.format(name=plan.name) if plan.database else ""
-    return _RENDER.format(name=plan.name, release=release, live=LIVE, grace=grace, database=database)
+    return _RENDER.format(name=quoted(plan.name), release=release, live=LIVE, grace=grace, database=database)
 
 
 def railway_json(plan: Plan, grace: float, boot: float) -> dict[str, Any]:

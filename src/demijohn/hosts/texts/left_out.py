@@ -5,10 +5,10 @@ from __future__ import annotations
 from demijohn.hosts.plan import Plan
 
 _REPOSITORY = (".git", ".gitignore", ".gitattributes", ".github", ".ci")
-_DEVELOPMENT = ("tests", "benchmarks", "docs", "Makefile", "pyproject.toml", "uv.lock", "dist")
+_DEVELOPMENT = ("tests", "benchmarks", "docs", "Makefile", "local.mk", "pyproject.toml", "uv.lock", "dist")
 _MADE = (".venv", "venv", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".import_linter_cache")
 _ANYWHERE = ("__pycache__", "*.pyc", "*.sqlite", "*.sqlite-*", "*.log")
-SECRETS = (".env", "*.env", "app.secret.yaml")
+SECRETS = (".env", ".env.*", "*.env", "app.secret.yaml")
 
 
 def gcloudignore(plan: Plan, image: bool = False) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from demijohn.hosts.plan import Plan
 from demijohn.hosts.texts import existing
+from demijohn.hosts.texts.yaml import quoted
 
 _PROCESS = r"([A-Za-z0-9_-]+)\s*:\s*\S"
 #: A key of ours at the top of config.yaml, and the comments right above it.
@@ -36,13 +37,15 @@ def python_version(plan: Plan) -> str:
 
 
 def json_file(plan: Plan, name: str, wanted: Mapping[str, Any]) -> str:
-    """A JSON file with what is wanted. What stands in it already is stronger; what is no object of JSON is not kept."""
+    """A JSON file with what is wanted. What stands in it already is stronger; what is no object of JSON stays."""
     text = existing(plan.root, name)
     try:
-        found = json.loads(text) if text else {}
+        found = json.loads(text) if text.strip() else {}
     except ValueError:
-        found = {}
-    whole = _filled(found, wanted) if isinstance(found, dict) else dict(wanted)
+        return text
+    if not isinstance(found, dict):
+        return text
+    whole = _filled(found, wanted)
     return text if whole == found else json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -75,7 +78,7 @@ def config_yaml(plan: Plan) -> str:
     """config.yaml with what Sina App Engine wants at its top: `name`, `version`, `handlers`. They come before our own
     key, which is not touched, and what the file says of them already stays."""
     text = existing(plan.root, "config.yaml")
-    wanted = {"name": f"name: {plan.name}\n", "version": "version: 1\n", "handlers": _handlers(plan)}
+    wanted = {"name": f"name: {quoted(plan.name)}\n", "version": "version: 1\n", "handlers": _handlers(plan)}
     missing = [block for key, block in wanted.items() if not re.search(rf"(?m)^(['\"]?){key}\1[ \t]*:", text)]
     if not missing:
         return text
@@ -99,8 +102,6 @@ def _same(before: str, after: str) -> bool:
 
 
 def _handlers(plan: Plan) -> str:
-    from demijohn.hosts.texts.yaml import quoted
-
     pairs = [(plan.static_url.rstrip("/") + "/", plan.static_path)]
     pairs += [(f"/{name}", f"{plan.static_path}/{name}") for name in plan.at_root]
     return "handlers:\n" + "".join(f"- url: {quoted(url)}\n  static_path: {quoted(path)}\n" for url, path in pairs)

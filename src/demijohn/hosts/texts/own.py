@@ -28,11 +28,28 @@ TimeoutStopSec={grace:.0f}
 Restart=on-failure
 RestartSec=2
 LimitNOFILE=65536
-NoNewPrivileges=yes
+# Nothing can be written but /tmp, which is the service's own, and /var/lib/{name}. ReadWritePaths= names more folders.
+StateDirectory={name}
+UMask=0077
+ProtectSystem=strict
 PrivateTmp=yes
-PrivateDevices=yes
-ProtectSystem=full
 ProtectHome=yes
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+LockPersonality=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
 
 [Install]
 WantedBy=multi-user.target
@@ -50,8 +67,8 @@ server {{
         proxy_http_version 1.1;
         proxy_read_timeout {request:.0f}s;
         proxy_set_header Host $http_host;
-        # The visitor's address comes last, whatever the visitor has written before it.
-        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        # Set, not added to what the visitor has written.
+        proxy_set_header X-Forwarded-For $remote_addr;
         proxy_set_header X-Forwarded-Proto $scheme;
     }}
 }}
@@ -60,7 +77,14 @@ _FOLDER = """\
     location {url}/ {{
         alias {folder}/{path}/;
         expires 1h;
+        add_header X-Content-Type-Options nosniff;
         gzip_static on;
+        gzip on;
+        gzip_vary on;
+        gzip_types text/css text/plain text/javascript application/javascript application/json image/svg+xml;
+        location ~ /\\. {{
+            return 404;
+        }}
     }}
 """
 _FILE = """\
@@ -76,7 +100,10 @@ PORT={port}
 WEB_CONCURRENCY={workers}
 # python3 -c 'import secrets; print(secrets.token_urlsafe(32))'
 SECRET_KEY=
-DATABASE_URL=
+{database}"""
+_DATABASE = """\
+# SQLite, in the one folder that the service may write to; or mysql://user:password@host/name, or postgresql://
+DATABASE_URL=sqlite:////var/lib/{name}/data.sqlite
 """
 
 
@@ -85,7 +112,7 @@ def files(plan: Plan, port: int, grace: float, request: float) -> dict[str, str]
     return {
         f"server/{plan.name}.service": unit(plan, grace),
         f"server/{plan.name}.nginx.conf": nginx(plan, port, request),
-        f"server/{plan.name}.env.example": _VARIABLES.format(name=plan.name, port=port, workers=plan.workers),
+        f"server/{plan.name}.env.example": variables(plan, port),
     }
 
 
@@ -98,6 +125,11 @@ def unit(plan: Plan, grace: float) -> str:
     # systemd looks programs up in places of its own; `env` looks them up in PATH.
     release = f"ExecStartPre=/usr/bin/env {plan.release}\n" if plan.release else ""
     return _UNIT.format(name=plan.name, folder=folder(plan), release=release, grace=grace)
+
+
+def variables(plan: Plan, port: int) -> str:
+    database = _DATABASE.format(name=plan.name) if plan.database else ""
+    return _VARIABLES.format(name=plan.name, port=port, workers=plan.workers, database=database)
 
 
 def nginx(plan: Plan, port: int, request: float) -> str:

@@ -10,6 +10,8 @@ _TEXT = '''\
 
 The host has no other place for variables than this file. Those that nobody else may read stand in
 {site}.env, NAME=VALUE, one a line.
+
+As a program it is `demijohn` with these variables: python {site}/{door} sessions clean --once
 """
 
 from __future__ import annotations
@@ -31,10 +33,18 @@ if os.path.isfile(SITE + ".env"):
                 os.environ.setdefault(name.strip(), value.strip().strip("'\\""))
 
 sys.path.insert(0, SITE)
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.join(SITE, "site-packages"))
+    os.chdir(SITE)
+    from demijohn.cli import main
+
+    sys.exit(main())
+
 from main import application  # noqa: E402
 
 __all__ = ["application"]
 '''
+DOOR = "pythonanywhere_wsgi.py"
 
 
 def folder(plan: Plan) -> str:
@@ -44,4 +54,4 @@ def folder(plan: Plan) -> str:
 
 
 def wsgi(plan: Plan) -> str:
-    return _TEXT.format(user=plan.user, site=folder(plan))
+    return _TEXT.format(user=plan.user, site=folder(plan), door=DOOR)
