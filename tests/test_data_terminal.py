@@ -133,7 +133,7 @@ def test_ctrl_c_breaks_off_a_query_and_not_the_client(trove: Trove, opened: Call
     terminal.type("\x03")
     terminal.sees("> $")
     terminal.type("SELECT 40 + 2;\n")
-    terminal.sees("42")
+    terminal.sees("42(?s:.*)> $")  # before its prompt, a client may miss the Ctrl+D
     terminal.type("\x04")
     assert terminal.ends() in ((0, 1) if "sqlite" in trove.site.db.url else (0,))  # sqlite3: 1, for something failed
 

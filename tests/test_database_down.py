@@ -79,7 +79,7 @@ def test_a_server_that_goes_while_the_first_connection_looks_around(
     # What SQLAlchemy asks before the first statement of a process: the version, the modes.
     gate.before("version()" if server.name == "postgresql" else "@@", gate.turn_away)
     is_busy(visitor.get("/count"))
-    assert gate.has_sprung
+    until(lambda: gate.has_sprung, "SQLAlchemy did not ask.")
     assert caplog.text.count("is not answering") == 1
     gate.open()
     until(lambda: visitor.get("/count").text == "0", "The database is not found again.", seconds=5)
