@@ -73,10 +73,10 @@ class Trial:
             shutil.copy(ROOT / door, self.root / door)
         for name in names:
             host = hosts.find(name)
-            for path, text in host.files(make_plan(self.root, host, user="ann")).items():
+            for path, text in host.files(make_plan(self.root, host, python="3.13", user="ann")).items():
                 if not (self.root / path).exists():
                     self.write(path, text)
-        self.git("init", "--quiet")
+        self.git("init", "--quiet", "--template=")
         return self
 
     def write(self, path: str, content: str | bytes) -> str:
@@ -205,6 +205,24 @@ def _called_function(trial: Trial) -> str:
     return "app/models.py:5"
 
 
+def _factory(trial: Trial) -> str:
+    trial.write("app/factory.py", "def fill(given, *, also=None):\n    given.create_tables()\n    return given\n")
+    trial.code("from app.factory import fill")
+    trial.code("fill(site).render")
+    return "app/factory.py:2"
+
+
+def _given_back(trial: Trial) -> str:
+    trial.code("def make():\n    def rows():\n        yield 1\n    return site\nother = make()")
+    return trial.code("other.create_tables()")
+
+
+def _at_its_making(trial: Trial) -> str:
+    trial.code("class Store:\n    def __init__(self, path):\n        os.mkdir(path)")
+    trial.code("Store(path='/srv/store')")
+    return f"app/__init__.py:{len(trial.read('app/__init__.py').splitlines()) - 1}"
+
+
 KEY = "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----\n"
 STRONG = "Zq8vN2xLw4TjRkP0mYcHs7Gd"
 
@@ -311,17 +329,23 @@ PLANTS = (
     Plant("I301", "heroku", _code("engine = sqlalchemy.create_engine('sqlite://')\nengine.connect()", "sqlalchemy")),
     Plant("I301", "heroku", _code("class Note(site.db.Model): __tablename__ = 'a'\nNote.create(text='a')")),
     Plant("I301", "heroku", _called_function),
+    Plant("I301", "heroku", _factory),
+    Plant("I301", "heroku", _given_back),
+    Plant("I301", "heroku", _code("class Mine(Site): pass\nMine(__file__).create_tables()")),
     Plant("I302", "heroku", _code("SECRET = secrets.token_hex()")),
     Plant("I302", "heroku", _code("os.environ.setdefault('SECRET_KEY', os.urandom(9).hex())")),
     Plant("I302", "heroku", _code("Site(__file__, {'secret': secrets.token_urlsafe()})")),
     Plant("I303", "heroku", _code("site.run(port=80)")),
     Plant("I304", "sae", _code("threading.Thread(target=home).start()", "threading")),
     Plant("I304", "heroku", _code("worker = threading.Timer(5, home)\nworker.start()", "threading")),
+    Plant("I304", "heroku", _code("class Job(threading.Thread): pass\nJob().start()", "threading")),
+    Plant("I304", "heroku", _code("logging.handlers.QueueListener(KEYS).start()", "logging.handlers")),
     Plant("I305", "heroku", _code("subprocess.run(['make'])", "subprocess")),
     Plant("I306", "gae", _code("os.makedirs(os.path.join(site.settings.root, 'uploads'), exist_ok=True)")),
     Plant("I306", "heroku", _code("(pathlib.Path(__file__).parent / 'log').write_text('a')", "pathlib")),
     Plant("I306", "heroku", _code("logging.basicConfig(filename='/srv/site.log')", "logging")),
     Plant("I306", "heroku", _code("log = open(os.path.abspath(__file__) + '.log', mode='a')")),
+    Plant("I306", "heroku", _at_its_making),
     Plant("I307", "heroku", _code("WORDS = open('app/notes.txt').read()")),
     Plant("I308", "heroku", _code("other = Site('.')")),
     Plant("I308", "heroku", _code("os.chdir('/')")),

@@ -20,8 +20,8 @@ from demijohn.deploy.bundle import archive
 from tests.bundles import RUNNING, WATCH, files_in, made, whole_site
 from tests.readonly import readonly
 from tests.services import MariaDB
-from tests.sites import ROOT, clean_environment, running
 from tests.site.visitor import Visitor, unique
+from tests.sites import ROOT, clean_environment, running
 
 #: A host's server in little, in a Python that has no packages. What it has seen is at an address of its own.
 SERVER = (
@@ -76,15 +76,17 @@ def uploaded(bundle: Path, tmp_path: Path) -> Path:
 # What is made
 
 
-def test_the_same_bytes_from_another_folder_at_another_time(site: Path, bundle: Path, tmp_path: Path) -> None:
+def test_the_same_bytes_from_another_folder_at_another_time(tmp_path: Path) -> None:
+    site = whole_site(tmp_path / "here" / "site", ("bottle", "jinja2"))  # enough of each kind of file
     other = shutil.copytree(site, tmp_path / "elsewhere" / "the site", copy_function=shutil.copyfile)
-    shutil.rmtree(other / "dist")
+    words = ("--no-vendor", "--python", RUNNING)
+    bundle = Path(made("sae", *words, "--root", str(site))["path"])
     # What could find its way into byte code.
     strange = {"SOURCE_DATE_EPOCH": "1", "PYTHONOPTIMIZE": "2", "PYTHONHASHSEED": "7"}
     target = tmp_path / "site.zip"
-    words = ("--root", str(other), "--no-vendor", "--python", RUNNING, "--output", str(target))
-    said = made("sae", *words, environ=strange)
+    said = made("sae", *words, "--root", str(other), "--output", str(target), environ=strange)
     assert said["path"] == str(target)
+    assert said["notes"] == []  # the templates are compiled
     unpacked = tmp_path / "unpacked"
     with zipfile.ZipFile(target) as file:
         assert {entry.date_time for entry in file.infolist()} == {(1980, 1, 1, 0, 0, 0)}

@@ -1,202 +1,21 @@
-"""What the parts of a site make of what a bundle has prepared for them: templates, static files, settings."""
+"""What the parts of a site make of what a bundle has prepared for them: static files, settings."""
 
 from __future__ import annotations
 
 import gzip
-import json
 import os
-import subprocess
-import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
 import bottle
-import jinja2
 import pytest
 
-from demijohn import config, hosts
+from demijohn import config
 from demijohn.config import document, prepared
-from demijohn.deploy.bundle import make, settings, statics
-from demijohn.deploy.bundle.templates import compile_all
+from demijohn.deploy.bundle import settings, statics
 from demijohn.static import SMALL, Static
-from demijohn.views import Views
-from tests.bundles import put, small_site
+from tests.bundles import put
 from tests.client import Client
-from tests.sites import clean_environment
-
-# Templates
-
-PAGES = {
-    "base.html": "<title>{% block title %}{% endblock %}</title>{% block body %}{% endblock %}\n",
-    "page.html": "{% extends 'base.html' %}\n{% block title %}{{ text }}{% endblock %}\n"
-    "{% block body %}{% for x in items %}{{ loop.index }}{{ f(x) }}{% endfor %}{% include 'deep/part.html' %}"
-    "{% endblock %}",
-    "deep/part.html": "{% macro m(x) %}<i>{{ x }}</i>{% endmacro %}{{ m(text) }}{{ request.path }}",
-    "mail.txt": "{{ text }}",
-    "broken.html": "\n\n{{ 1 // zero }}",
-}
-
-
-def compiled(folder: Path, pages: dict[str, str] = PAGES, **traits: Any) -> Path:
-    """Put `pages` into `folder`, and into the folder that is returned what they compile to."""
-    for name, text in pages.items():
-        put(folder, name, text)
-    views = Views(folder)
-    for name, value in traits.items():
-        setattr(views.environment, name, value)
-    target = folder.parent / "compiled"
-    order = put(folder.parent, "order.json", json.dumps({"names": sorted(pages), "target": str(target)}))
-    compile_all(views, order)
-    assert json.loads(order.read_text()) == {"compiled": len(pages), "problems": []}
-    return target
-
-
-@pytest.fixture
-def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*arguments: Any, **options: Any) -> Any:
-        raise AssertionError("Jinja2 was to compile something.")
-
-    monkeypatch.setattr(jinja2.Environment, "_parse", refuse)
-
-
-def test_compiled_templates_say_what_their_sources_say(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    folder = tmp_path / "views"
-    target = compiled(folder)
-    variables = {"text": "<b>", "items": ["<x>", "y"], "f": lambda x: f"({x})", "zero": 1}
-    plain = {name: Views(folder).render(name, **variables) for name in PAGES}
-    request.getfixturevalue("no_compiler")
-    assert {name: Views(folder, compiled=target).render(name, **variables) for name in PAGES} == plain
-    assert "&lt;b&gt;" in plain["page.html"]
-    assert plain["mail.txt"] == "<b>"
-
-
-def test_a_filter_of_the_site_s_is_the_one_at_run_time(tmp_path: Path) -> None:
-    pages = {"page.html": "{{ text | upper }}"}
-    views = Views(tmp_path / "views", compiled=compiled(tmp_path / "views", pages))
-    views.environment.filters["upper"] = lambda text: f"UP {text}"
-    assert views.render("page", text="x") == "UP x"
-
-
-def test_an_error_names_the_template_and_its_line(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    folder = tmp_path / "views"
-    target = compiled(folder)
-    request.getfixturevalue("no_compiler")
-    with pytest.raises(ZeroDivisionError) as caught:
-        Views(folder, compiled=target).render("broken", zero=0)
-    last = traceback.extract_tb(caught.value.__traceback__)[-1]
-    assert (last.filename, last.lineno, last.line) == (str(folder / "broken.html"), 3, "{{ 1 // zero }}")
-
-
-def test_a_changed_template_is_compiled_again(tmp_path: Path) -> None:
-    folder = tmp_path / "views"
-    target = compiled(folder)
-    put(folder, "mail.txt", "changed {{ text }}")
-    put(folder, "fresh.txt", "fresh {{ text }}")
-    (folder / "base.html").unlink()
-    views = Views(folder, compiled=target)
-    assert views.render("mail.txt", text="<b>") == "changed <b>"
-    assert views.render("fresh.txt", text="<b>") == "fresh <b>"
-    with pytest.raises(jinja2.TemplateNotFound, match=r"base\.html"):
-        views.render("page", items=[])
-
-
-@pytest.mark.parametrize(
-    ("trait", "value", "text"),
-    [
-        ("trim_blocks", True, "{% if 1 %}\nx{% endif %}"),
-        ("autoescape", False, "{{ text }}"),
-        ("variable_start_string", "${{", "{{ text }}"),
-    ],
-)
-def test_an_environment_that_the_site_has_changed_compiles_anew(
-    tmp_path: Path, trait: str, value: object, text: str
-) -> None:
-    folder = tmp_path / "views"
-    target = compiled(folder, {"page.html": text})
-    plain, views = Views(folder), Views(folder, compiled=target)
-    for each in (plain, views):
-        setattr(each.environment, trait, value)
-    assert views.render("page", text="<b>") == plain.render("page", text="<b>")
-    assert views.render("page", text="<b>") != Views(folder).render("page", text="<b>")
-
-
-def test_so_does_another_jinja2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "views"
-    target = compiled(folder, {"mail.txt": "{{ text }}"})
-    put(target, "mail.txt.py", "raise AssertionError('of another Jinja2')")
-    monkeypatch.setattr(jinja2, "__version__", "99")
-    assert Views(folder, compiled=target).render("mail.txt", text="x") == "x"
-
-
-def test_in_development_they_are_not_looked_at(tmp_path: Path) -> None:
-    folder = tmp_path / "views"
-    target = compiled(folder, {"mail.txt": "{{ text }}"})
-    put(target, "mail.txt.py", "raise AssertionError('not in development')")
-    assert Views(folder, development=True, compiled=target).render("mail.txt", text="x") == "x"
-
-
-def test_jinja2_without_its_compiler_gets_it_when_it_needs_it(tmp_path: Path) -> None:
-    target = compiled(tmp_path / "views")
-    program = f"""
-import sys
-from demijohn.views import Views
-views = Views({str(tmp_path / "views")!r}, compiled={str(target)!r})
-print(views.render("mail.txt", text="<b>"), "jinja2.compiler" in sys.modules)
-print(views.environment.from_string("{{{{ 6 * x }}}}").render(x=7), "jinja2.compiler" in sys.modules)
-views.environment.add_extension("jinja2.ext.do")
-print(views.environment.from_string("{{% do l.append(1) %}}{{{{ l }}}}").render(l=[0]))
-from jinja2 import environment
-from jinja2.compiler import CodeGenerator, generate
-from jinja2.lexer import Lexer, TokenStream, get_lexer
-from jinja2.parser import Parser
-print({{getattr(environment, one.__name__) is one for one in (CodeGenerator, generate, Lexer, TokenStream, Parser)}})
-print(views.environment.code_generator_class is CodeGenerator, views.environment.lexer.__class__ is Lexer)
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.stdout.splitlines() == ["<b> False", "42 True", "[0, 1]", "{True}", "True True"], done.stderr
-
-
-def test_a_jinja2_that_imports_more_of_its_compiler_gets_all_of_it(tmp_path: Path) -> None:
-    target = compiled(tmp_path / "views")
-    program = f"""
-import sys
-from demijohn.views import Views, compiled
-compiled._LATER["jinja2.compiler"] = ("CodeGenerator",)  # `generate`, say, is new
-views = Views({str(tmp_path / "views")!r}, compiled={str(target)!r})
-print(views.render("mail.txt", text="<b>"), "jinja2.compiler" in sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.stdout == "<b> True\n", done.stderr
-
-
-SITE = """
-import os
-from demijohn import Site
-application = Site(os.path.dirname(os.path.abspath(__file__)))
-application.views.environment.filters["shout"] = lambda text: text + "!"
-"""
-
-
-def test_templates_are_compiled_as_the_site_has_it(tmp_path: Path) -> None:
-    site = small_site(tmp_path / "site", views__page_html="{{ text | shout }}", views__bad_html="\n{% iff %}")
-    put(site, "index.wsgi", SITE)
-    put(site, "views/logo.png", b"\x89PNG\xff")
-    made = make(site, hosts.find("vm"), tmp_path / "out", environ=clean_environment())
-    assert [note.partition(":")[0] for note in made.notes] == ["bad.html"]
-    assert "bad.html:2 cannot be compiled: Encountered unknown tag 'iff'" in made.notes[0]
-    views = Views(tmp_path / "out" / "views", compiled=tmp_path / "out" / "bundled" / "views")
-    views.environment.filters["shout"] = lambda text: text + "?"
-    assert views.render("page", text="hey") == "hey?"
-
-
-def test_a_site_that_cannot_be_loaded_is_bundled_with_a_word(tmp_path: Path) -> None:
-    site = small_site(tmp_path / "site", views__page_html="x", index_wsgi="raise RuntimeError('no DNS here')")
-    made = make(site, hosts.find("vm"), tmp_path / "out", environ=clean_environment())
-    assert made.notes == (
-        "The site could not be loaded to compile its templates, so the host will: RuntimeError: no DNS here",
-    )
-
 
 # Static files
 
@@ -248,6 +67,10 @@ def test_addresses_are_known_without_a_look_at_the_files(tree: Path) -> None:
         ("gzip; q=0.000, *", False),
         ("*;q=0", False),
         ("identity", False),
+        ("identity;q=0, gzip", True),
+        ("identity;q=0", False),
+        ("gzip ;q=0", False),
+        ("deflate, gzip;q=1.0, *;q=0", True),
     ],
 )
 @pytest.mark.parametrize("name", ["css/style.css", "large.txt"])
@@ -276,7 +99,10 @@ def test_both_kinds_have_tags_of_their_own(tree: Path) -> None:
             answer = client.get(address, HTTP_ACCEPT_ENCODING=accepted, HTTP_IF_NONE_MATCH=tags[tag])
             assert answer.status == (304 if tag == accepted else 200)
             assert answer.header("Vary") == "Accept-Encoding"
-    assert client.ask("HEAD", address, HTTP_ACCEPT_ENCODING="gzip").header("Content-Encoding") == "gzip"
+        both = ", ".join(f"W/{tag}" for tag in tags.values())
+        assert client.get(address, HTTP_ACCEPT_ENCODING=accepted, HTTP_IF_NONE_MATCH=both).status == 304
+    head = client.ask("HEAD", address, HTTP_ACCEPT_ENCODING="gzip")
+    assert (head.header("Content-Encoding"), head.header("ETag"), head.body) == ("gzip", tags["gzip"], b"")
 
 
 def test_a_part_is_a_part_of_the_file_itself(tree: Path) -> None:
@@ -284,6 +110,10 @@ def test_a_part_is_a_part_of_the_file_itself(tree: Path) -> None:
     answer = client.get("/static/css/style.css", HTTP_ACCEPT_ENCODING="gzip", HTTP_RANGE="bytes=0-3")
     assert (answer.status, answer.body) == (206, b"body")
     assert (answer.header("Content-Encoding"), answer.header("Vary")) == (None, "Accept-Encoding")
+    packed = client.get("/static/css/style.css", HTTP_ACCEPT_ENCODING="gzip").header("ETag")
+    ranges = {"HTTP_RANGE": "bytes=4-", "HTTP_IF_RANGE": packed}  # of the other kind, so nothing can go on with it
+    answer = client.get("/static/css/style.css", HTTP_ACCEPT_ENCODING="gzip", **ranges)
+    assert (answer.status, answer.body, answer.header("Content-Encoding")) == (200, CSS, None)
 
 
 @pytest.mark.parametrize(
@@ -297,6 +127,15 @@ def test_a_file_that_was_changed_since_is_served_as_it_is(tree: Path, content: b
     answer = client.get(static.url("css/style.css"), HTTP_ACCEPT_ENCODING="gzip")
     assert (answer.body, answer.header("Content-Encoding"), answer.header("Vary")) == (content, None, None)
     assert answer.header("Cache-Control") == kept
+
+
+def test_a_large_file_that_was_changed_is_served_as_it_is(tree: Path) -> None:
+    path = tree / "static" / "large.txt"
+    path.write_bytes(path.read_bytes()[::-1])
+    static, client = served(tree)
+    answer = client.get(static.url("large.txt"), HTTP_ACCEPT_ENCODING="gzip")
+    assert (answer.body, answer.header("Content-Encoding")) == (path.read_bytes(), None)
+    assert answer.header("Cache-Control") == "no-store"
 
 
 def test_without_its_compressed_neighbour_it_is_served_plain(tree: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,9 @@ from demijohn import hosts
 from demijohn.check import check
 from demijohn.cli import main
 from tests.planted import Trial
+from tests.services import until
 from tests.sites import ROOT, clean_environment
+from tests.test_rehearsal_sites import of_a_rehearsal
 
 
 @pytest.fixture
@@ -230,9 +233,15 @@ def test_python_in_any_state(trial: Trial, content: bytes) -> None:
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import scipy",
         "primary_key = 'id'\nKEYS.update(sort='name')\nos.environ.get('LANG', 'C')",
         "site.route('/a', name='a')(home)\nsite.get_url('a')",
+        "import contextlib\nwith contextlib.suppress(ImportError):\n    import scipy",
+        "match os.environ.get('FILL'):\n    case 'all':\n        site.create_tables()",
+        "CACHE_KEY_PREFIX = secrets.token_hex()",
+        "import sys\nsys.path.insert(0, os.path.join(site.settings.root, 'migrations'))\nimport env_of_ours",
+        "async def each():\n    site.create_tables()\neach()",
     ],
 )
 def test_what_is_no_fault_is_not_found(trial: Trial, code: str) -> None:
+    trial.write("migrations/env_of_ours.py", "")
     trial.code(code)
     assert codes(trial) == set()
 
@@ -292,6 +301,23 @@ def test_a_site_that_does_not_start_is_told_why_once(trial: Trial) -> None:
     trial.setting("session.tiemout: 5m")
     _, report = checked(trial.root, "heroku")
     assert [each["code"] for each in report["findings"]] == ["S101"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_whoever_is_told_to_stop_leaves_nothing_behind(trial: Trial, tmp_path: Path, number: signal.Signals) -> None:
+    trial.code("import time; time.sleep(99)")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    command = [sys.executable, "-m", "demijohn", "check", "heroku", "--root", str(trial.root)]
+    environ = {**clean_environment(), "TMPDIR": str(scratch)}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        until(lambda: of_a_rehearsal(scratch), "No rehearsal begins.")
+        process.send_signal(number)
+        assert process.wait(20) == 130
+        assert process.stdout is not None
+        assert b"Traceback" not in process.stdout.read()
+    assert not of_a_rehearsal(scratch)
+    assert os.listdir(scratch) == []
 
 
 def test_nothing_is_found_in_the_site_of_this_repository() -> None:

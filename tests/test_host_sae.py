@@ -75,6 +75,9 @@ def _judge_upload(bundle: Path) -> None:
     assert [path.name for path in files if path.suffix in (".so", ".pyd", ".dylib")] == []
     assert [name for name in names if set(name) & set('"*?<>|')] == []
     assert [name for name in names if name.startswith(".")] == [], "these are not uploaded"
+    packages = bundle / "site-packages"
+    assert {path.name for path in packages.glob("*.py")} >= {"bottle.py", "typing_extensions.py"}
+    assert not (packages / "sqlalchemy" / "testing").exists(), "nothing imports it"
 
 
 def _judge_process(instance: Instance, bundle: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -146,18 +147,18 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("rehearsal")
-    outside = tmp_path_factory.mktemp("outside", numbered=True)
-    # Neither within the site nor in a folder for temporary files.
-    home = Path(os.path.expanduser("~")) / f".{outside.name}-of-a-rehearsal"
-    return plant(folder, PLANTED, files={"data.txt": "data", "old.txt": "old", "outside.txt": str(home)})
+    # Neither within the site nor in a folder for temporary files, and of this run alone.
+    home = Path(os.path.expanduser("~")) / f".outside-of-a-rehearsal-{uuid.uuid4()}"
+    yield plant(folder, PLANTED, files={"data.txt": "data", "old.txt": "old", "outside.txt": str(home)})
+    home.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="module")
 def found(planted: Path) -> dict[str, dict[int, Finding]]:
     """What is found on each host, by lines."""
-    played = rehearse_all(planted, [HEROKU, GAE, SAE, PYTHONANYWHERE, LOCAL], patience=30)
+    played = rehearse_all(planted, [HEROKU, GAE, SAE, PYTHONANYWHERE], patience=30)
     for findings in played.values():
         assert {finding.path for finding in findings} <= {"app/__init__.py"}, findings
     return {name: {finding.line: finding for finding in findings} for name, findings in played.items()}
@@ -175,8 +176,7 @@ def test_each_way_to_write_is_told_where_the_disk_does_not_keep(
     assert "Heroku forgets it" in found["heroku"][line].message
     for host in ("gae", "sae"):
         assert (found[host][line].code, found[host][line].level) == ("R403", "error")
-    for host in ("pythonanywhere", "local"):
-        assert line not in found[host]
+    assert line not in found["pythonanywhere"]
 
 
 def test_temporary_files_are_told_where_there_are_none(found: dict[str, dict[int, Finding]]) -> None:
@@ -244,7 +244,7 @@ def test_nothing_of_the_users_is_touched(planted: Path, found: dict[str, dict[in
         (HEAD + "os._exit(4)\n", "R401", "ended the process with status 4", 0),
         (HEAD + "site.run(port=8099, quiet=True)\n", "R405", "listens on 127.0.0.1:8099", 6),
         (HEAD + "with site.db.unit() as db:\n    db.connection()\n", "R408", "asks the database", 7),
-        (HEAD + "while True:\n    pass\n", "R402", "had not started", 0),
+        (HEAD + "while True:\n    time.sleep(1)\n", "R402", "had not started", 0),
     ],
 )
 def test_a_fault_is_found_with_its_line(tmp_path: Path, source: str, code: str, words: str, line: int) -> None:
@@ -371,9 +371,3 @@ def test_time_is_kept(tmp_path: Path) -> None:
 def test_there_must_be_a_site() -> None:
     with pytest.raises(DemijohnError, match="There is no folder"):
         rehearse("nowhere", HEROKU)
-
-
-def test_this_repositorys_own_site_has_no_finding_on_any_host() -> None:
-    everywhere = rehearse_all(ROOT, [hosts.find(name) for name in hosts.names()], patience=60, deadline=300)
-    assert {name: found for name, found in everywhere.items() if found} == {}
-    assert len(everywhere) >= 6

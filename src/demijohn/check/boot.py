@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from demijohn.check.folder import Folder, Unreadable
-from demijohn.check.scope import Scope
+from demijohn.check.scope import Known, Scope
 
 DOORS = ("index.wsgi", "main.py")
 #: What a class is in a scope whose rows lie in the database.
 MODEL = "a model"
 _BASES = ("demijohn.database.models.Shortcuts", MODEL)
+#: Classes whose children do what they do, for whoever calls them.
+_PARENTS = ("demijohn.Site", "bottle.Bottle", "flask.Flask", "threading.Thread", "multiprocessing.Process")
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 #: Conditions under which a host does not come by, and those of which only the host knows.
 _ELSEWHERE = r"(?i)\b(development|debug|testing|argv|platform|version_info|find_spec)\b"
 _UNKNOWN = r"\b(environ|getenv)\b"
@@ -60,7 +63,7 @@ class Boot:
         self.unreadable: dict[str, Unreadable] = {}
         #: The names in each file that was read.
         self.scopes: dict[str, Scope] = {}
-        self._modules: dict[str, Scope] = {}
+        self._known = Known({}, {})
         self._functions: dict[str, tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]] = {}
         self._entered: set[str] = set()
         for door in DOORS:
@@ -85,7 +88,7 @@ class Boot:
         except Unreadable as error:
             self.unreadable[path] = error
             return
-        self.scopes[path] = scope = self._modules[name] = Scope(self._modules)
+        self.scopes[path] = scope = self._known.modules[name] = Scope(self._known)
         scope.names["__file__"] = ""
         _Reader(self, path, name, scope).block(tree.body)
 
@@ -107,34 +110,62 @@ class Boot:
 
     def bring(self, module: str, name: str) -> str:
         """What `from module import name` stands for."""
-        if module in self._modules and name in self._modules[module].names:
-            return self._modules[module].names[name]
+        if module in self._known.modules and name in self._known.modules[module].names:
+            return self._known.modules[module].names[name]
         self.own(f"{module}.{name}")
         return f"{module}.{name}"
 
     def scope_of(self, module: str) -> Scope:
-        return self._modules.get(module) or Scope(self._modules)
+        return self._known.modules.get(module) or Scope(self._known)
 
     # Functions
 
-    def define(self, path: str, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> None:
-        name = f"{path}:{node.lineno}"
-        self._functions[name] = (path, node)
-        scope.names[node.name] = name
+    def define(self, path: str, node: ast.FunctionDef | ast.AsyncFunctionDef, line: int = 0) -> str:
+        """The name under which a function is entered.
 
-    def enter(self, name: str, maybe: bool) -> None:
-        """Read what a function of the site's own does, once."""
+        :param line: that of its class, where that is what is called.
+        """
+        name = f"{path}:{line or node.lineno}"
+        self._functions[name] = (path, node)
+        return name
+
+    def enter(self, name: str, call: ast.Call, caller: Scope, maybe: bool) -> None:
+        """Read what a function of the site's own does, once, with what it is called with the first time."""
         if name not in self._functions or name in self._entered:
             return
         self._entered.add(name)
         path, node = self._functions[name]
-        if any(isinstance(inner, (ast.AsyncFunctionDef, ast.Yield, ast.YieldFrom)) for inner in ast.walk(node)):
+        if isinstance(node, ast.AsyncFunctionDef) or any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in _own(node)):
             return  # the call alone runs nothing of it
-        scope = Scope(self._modules, self.scopes[path])
+        scope = Scope(self._known, self.scopes[path])
         for argument in ast.walk(node.args):
             if isinstance(argument, ast.arg):
                 scope.bind(ast.Name(argument.arg), None)
-        _Reader(self, path, "", scope, maybe).block(node.body)
+        for given, value in _given(node, call):
+            scope.take(given, value, caller)
+        reader = _Reader(self, path, "", scope, maybe)
+        reader.block(node.body)
+        if node.name != "__init__":
+            self._known.results[name] = reader.result
+
+
+def _own(node: ast.AST) -> Iterator[ast.AST]:
+    """What stands in a function, without the functions that it defines."""
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if not isinstance(child, (*_FUNCTIONS, ast.Lambda, ast.ClassDef)):
+            yield from _own(child)
+
+
+def _given(node: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
+    """A function's arguments, each with what this call gives it."""
+    names = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
+    names = names[1:] if node.name == "__init__" else names
+    for name, value in zip(names, call.args, strict=False):
+        if isinstance(value, ast.Starred):
+            return
+        yield name, value
+    yield from ((word.arg, word.value) for word in call.keywords if word.arg)
 
 
 class _Reader:
@@ -147,6 +178,8 @@ class _Reader:
         self._scope = scope
         self._maybe = maybe
         self._guarded = False
+        #: What the function gives back that is read.
+        self.result = ""
 
     def block(self, statements: Iterable[ast.stmt]) -> None:
         for statement in statements:
@@ -162,8 +195,6 @@ class _Reader:
             for item in value if isinstance(value, list) else [value]:
                 if isinstance(item, ast.expr) and field not in ("annotation", "returns"):
                     self._expression(item)
-                elif isinstance(item, ast.match_case):
-                    self.block(item.body)
             if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
                 self.block(value)
 
@@ -196,7 +227,7 @@ class _Reader:
     def _functiondef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         for part in (*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)):
             self._expression(part)
-        self._boot.define(self._path, node, self._scope)
+        self._scope.names[node.name] = self._boot.define(self._path, node)
 
     _asyncfunctiondef = _functiondef
 
@@ -205,9 +236,14 @@ class _Reader:
             self._expression(part)
         bases = [self._scope.dotted(base) for base in node.bases]
         model = any(base in _BASES or base.endswith(".db.Model") for base in bases)
-        self._scope.names[node.name] = MODEL if model else ""
-        inner = _Reader(self._boot, self._path, self._module, Scope(self._boot._modules, self._scope), self._maybe)
-        inner.block(node.body)
+        self._scope.names[node.name] = MODEL if model else next((base for base in bases if base in _PARENTS), "")
+        inner = Scope(self._boot._known, self._scope)
+        _Reader(self._boot, self._path, self._module, inner, self._maybe).block(node.body)
+        begin = next(
+            (part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"), None
+        )
+        if begin is not None and not self._scope.names[node.name]:
+            self._scope.names[node.name] = self._boot.define(self._path, begin, node.lineno)
 
     def _if(self, statement: ast.If) -> None:
         test = ast.unparse(statement.test)
@@ -229,12 +265,27 @@ class _Reader:
 
     _trystar = _try
 
+    def _match(self, statement: ast.Match) -> None:
+        self._expression(statement.subject)
+        before, self._maybe = self._maybe, True
+        for case in statement.cases:
+            self.block(case.body)
+        self._maybe = before
+
     def _with(self, statement: ast.With) -> None:
+        before = self._guarded
         for item in statement.items:
             self._expression(item.context_expr)
             if item.optional_vars is not None:
                 self._scope.bind(item.optional_vars, item.context_expr)
+            self._guarded = self._guarded or self._scope.dotted(item.context_expr) == "contextlib.suppress()"
         self.block(statement.body)
+        self._guarded = before
+
+    def _return(self, statement: ast.Return) -> None:
+        if statement.value is not None:
+            self._expression(statement.value)
+            self.result = self.result or self._scope.dotted(statement.value)
 
     def _assign(self, statement: ast.Assign) -> None:
         for target in statement.targets:
@@ -264,4 +315,4 @@ class _Reader:
                 self._boot.own(module)
             if name:
                 self._boot.calls.append(Call(self._path, node, name, self._scope, self._maybe))
-                self._boot.enter(name, self._maybe)
+                self._boot.enter(name, node, self._scope, self._maybe)

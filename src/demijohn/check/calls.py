@@ -27,7 +27,7 @@ _SERVER = (
     r"|socketserver\.\w+|cheroot\.(wsgi|wsgi\.wsgi)\.Server)\(\)\.(serve_forever|start|safe_start)"
 )
 _THREAD = (
-    r"threading\.Thread\(\)\.start|_thread\.start_new_thread|apscheduler\.[\w.]*Scheduler\(\)\.start"
+    r"threading\.Thread\(\)\.start|logging\.handlers\.QueueListener\(\)\.start|_thread\.start_new_thread|apscheduler\.[\w.]*Scheduler\(\)\.start"
     r"|gevent\.spawn\w*|concurrent\.futures\.(thread\.)?ThreadPoolExecutor\(\)\.(submit|map)"
     r"|multiprocessing\.(pool|dummy)\.(ThreadPool|Pool)"
 )
@@ -56,7 +56,8 @@ _NETWORK = (
 OPEN = r"open|codecs\.open|gzip\.open|pathlib\.Path\(\)\.open"
 READ = (
     r"pathlib\.Path\(\)\.(read_text|read_bytes|iterdir|glob)|os\.(listdir|scandir)"
-    r"|configparser\.(ConfigParser|RawConfigParser)\(\)\.read"
+    r"|configparser\.(ConfigParser|RawConfigParser)\(\)\.read|logging\.config\.fileConfig"
+    r"|pandas\.read_\w+|numpy\.(load|loadtxt|genfromtxt|fromfile)|PIL\.Image\.open|joblib\.load"
 )
 RANDOM = (
     r"secrets\.(token_\w+|choice|randbelow|randbits)|os\.urandom|uuid\.uuid[14]"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from importlib import metadata
 from typing import NamedTuple
 
+from demijohn.check.boot import DOORS
 from demijohn.check.folder import CARRIED, Folder, line_of
 from demijohn.check.subject import Subject
 from demijohn.findings import Finding
@@ -132,6 +133,7 @@ def _needed(subject: Subject) -> Iterator[Finding]:
 def _imported(subject: Subject) -> Iterator[Finding]:
     carried = {re.split("[.-]", path.split("/")[1])[0] for path in carried_along(subject)}
     beside = {path.split("/")[1] for path in subject.folder.files if path.startswith("src/") and path.count("/") > 1}
+    beside |= _on_the_path(subject)
     if not subject.host.installs:
         known: Iterable[str] = ()
         where = f"{CARRIED}/"
@@ -154,6 +156,15 @@ def _imported(subject: Subject) -> Iterator[Finding]:
             yield Finding("F213", path, line, message, fix)
 
 
+def _on_the_path(subject: Subject) -> set[str]:
+    """Modules in folders of the site's own, where its code says where else modules are looked for."""
+    calls = (call for call in subject.boot.calls if call.path not in DOORS)
+    if not any(re.fullmatch(r"sys\.path\.(insert|append|extend)|site\.addsitedir", call.name) for call in calls):
+        return set()
+    found = (re.fullmatch(r".+?/([^/]+?)(\.py|/__init__\.py)", path) for path in subject.folder.files)
+    return {match[1].rpartition("/")[2] for match in found if match}
+
+
 @functools.lru_cache(maxsize=1)
 def _packages() -> dict[str, list[str]]:
     """Which package brings a module, of those that are installed here."""
@@ -169,16 +180,21 @@ def _closure(names: dict[str, set[str]]) -> set[str]:
         if name in found and extras <= found[name]:
             continue
         found[name] = found.get(name, set()) | extras
-        try:
-            needs = metadata.requires(name) or []
-        except metadata.PackageNotFoundError:
-            continue
-        for need in needs:
+        for need in _needs(name):
             extra = re.search(r"extra\s*==\s*['\"]([\w.-]+)", need)
             match = re.match(r"([\w.-]+)\s*(?:\[([^\]]*)\])?", need)
             if match and (extra is None or extra[1] in found[name]):
                 waiting.append((_normal(match[1]), set(re.findall(r"[\w-]+", match[2] or ""))))
     return set(found)
+
+
+@functools.lru_cache(maxsize=1000)
+def _needs(name: str) -> tuple[str, ...]:
+    """What a package says that it needs; nothing, where it is not installed here."""
+    try:
+        return tuple(metadata.requires(name) or ())
+    except metadata.PackageNotFoundError:
+        return ()
 
 
 def _loose(subject: Subject) -> Iterator[Finding]:

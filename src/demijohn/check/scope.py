@@ -6,7 +6,7 @@ from __future__ import annotations
 import ast
 import builtins
 import os
-from collections.abc import Mapping
+from typing import NamedTuple
 
 #: Other places of the same thing.
 _SAME = {
@@ -23,15 +23,23 @@ _STILL_A_PATH = frozenset(
 )
 
 
+class Known(NamedTuple):
+    """What all scopes of a site have in common."""
+
+    #: The site's own modules by their dotted names.
+    modules: dict[str, Scope]
+    #: What the site's own functions give back, as far as it is known, by their names.
+    results: dict[str, str]
+
+
 class Scope:
     """The names of a module, a class or a function."""
 
-    def __init__(self, modules: Mapping[str, Scope], outer: Scope | None = None) -> None:
+    def __init__(self, known: Known, outer: Scope | None = None) -> None:
         self.names: dict[str, str] = dict(outer.names) if outer else {}
         #: The names that stand for a text that is known.
         self.texts: dict[str, str] = dict(outer.texts) if outer else {}
-        #: The site's own modules by their dotted names.
-        self._modules = modules
+        self._known = known
 
     def bind(self, target: ast.expr, value: ast.expr | None) -> None:
         if isinstance(target, ast.Name):
@@ -44,6 +52,13 @@ class Scope:
             for element in target.elts:
                 self.bind(element, None)
 
+    def take(self, name: str, value: ast.expr, other: Scope) -> None:
+        """Bind a name to what an expression stands for in another scope."""
+        self.names[name] = other.dotted(value)
+        text = other.text(value)
+        if text is not None:
+            self.texts[name] = text
+
     def dotted(self, node: ast.expr) -> str:
         """What an expression stands for; empty where that is not known."""
         if isinstance(node, ast.Name):
@@ -54,6 +69,8 @@ class Scope:
             return self._attribute(self.dotted(node.value), node.attr)
         if isinstance(node, ast.Call):
             called = self.dotted(node.func)
+            if called in self._known.results:
+                return self._known.results[called]
             return _plain(f"{called}()") if called else ""
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
             return _PATH if _PATH in (self.dotted(node.left), self.dotted(node.right)) else ""
@@ -64,8 +81,8 @@ class Scope:
     def _attribute(self, owner: str, name: str) -> str:
         if not owner:
             return ""
-        if owner in self._modules and name in self._modules[owner].names:
-            return self._modules[owner].names[name]
+        if owner in self._known.modules and name in self._known.modules[owner].names:
+            return self._known.modules[owner].names[name]
         return _plain(f"{owner}.{name}")
 
     def text(self, node: ast.expr) -> str | None:

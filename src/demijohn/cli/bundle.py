@@ -54,7 +54,6 @@ def run(args: argparse.Namespace) -> int:
     host = hosts.find(args.host)
     zip = args.zip or str(args.output or "").endswith(".zip")
     target = Path(args.output) if args.output else root / "dist" / (f"{host.name}.zip" if zip else host.name)
-    include = [Path(name).as_posix() for name in args.include]
     made = bundle.make(
         root,
         host,
@@ -62,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         zip=zip,
         vendor=args.vendor,
         python=args.python,
-        include=include,
+        include=args.include,
         bar=_bar,
         say=lambda step: print(f"{step} ...", file=sys.stderr, flush=True) if sys.stderr.isatty() else None,
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,7 +80,17 @@ def _check(root: Path, hosts: list[Host], named: bool, rehearsal: bool, ignored:
     from demijohn.check import check
     from demijohn.cli.progress import Progress
 
-    with Progress(lambda: len(hosts) if rehearsal else 0, "hosts") as progress:
-        return check(
-            root, hosts, named=named, rehearsal=rehearsal, ignore=ignored, done=lambda host: progress.advance(1)
-        )
+    before = signal.signal(signal.SIGTERM, _stop) if threading.current_thread() is threading.main_thread() else None
+    try:
+        with Progress(lambda: len(hosts) if rehearsal else 0, "hosts") as progress:
+            return check(
+                root, hosts, named=named, rehearsal=rehearsal, ignore=ignored, done=lambda host: progress.advance(1)
+            )
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _stop(_signal: int, _frame: object) -> None:
+    """As Ctrl+C: what was started is ended, and its folder removed. A CI that has waited too long sends this."""
+    raise KeyboardInterrupt

@@ -11,7 +11,7 @@ from demijohn import config
 from demijohn.deploy.errors import DeployError, PythonVersionError
 from demijohn.errors import ConfigError
 from demijohn.hosts import Host, Plan
-from demijohn.static import AT_ROOT
+from demijohn.static import is_at_root
 
 #: The longest name that every host takes: Heroku's and Fly's.
 LONGEST_NAME = 30
@@ -111,4 +111,4 @@ def _written_python(root: Path) -> str | None:
 def _at_root(folder: Path) -> tuple[str, ...]:
     if not folder.is_dir():
         return ()
-    return tuple(sorted(path.name for path in folder.iterdir() if AT_ROOT.fullmatch(path.name) and path.is_file()))
+    return tuple(sorted(path.name for path in folder.iterdir() if is_at_root(path.name) and path.is_file()))

@@ -24,7 +24,7 @@ def rehearse(
     The codes are R401 and so on, as `codes.CODES` explains them.
 
     :param patience: seconds that a visit may take before it is given up.
-    :param deadline: seconds that all of it may take. What has not been visited by then is a finding (R417).
+    :param deadline: seconds that all of it may take. What has not been visited by then is a finding (R415).
     :raises RehearsalError: the rehearsal itself cannot be held: the machine does not let it.
     """
     return rehearse_all(root, [host], patience=patience, deadline=deadline)[host.name]

@@ -97,7 +97,8 @@ CODES: dict[str, Code] = {
     ),
     "R415": Code(
         "warning",
-        "Something was not rehearsed: the site needs another server to start, too many routes hung, or time ran out.",
-        "Mend the other findings first, and rehearse again.",
+        "Something was not rehearsed: the site needs another server to start or a variable that is not set here, its "
+        "database has to be more than SQLite, too many routes hung, or time ran out.",
+        "Mend the other findings first, set the variables here as on the host, and rehearse again.",
     ),
 }

@@ -11,6 +11,7 @@ from demijohn.rehearsal.codes import CODES
 from demijohn.rehearsal.stage import Played
 
 _MEGABYTE = 1024**2
+_IN_SQLITE = "SQLite, with which a rehearsal works, cannot do it"
 
 
 def judge(host: Host, played: Played, patience: float) -> list[Finding]:
@@ -93,7 +94,12 @@ def _asked(host: Host, event: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _tables(host: Host, event: dict[str, Any]) -> Iterator[Finding]:
-    yield _finding("R414", event, f"The tables cannot be made in an empty database: {event['message']}")
+    if event["sqlite"]:
+        yield _finding(
+            "R415", event, f"Not all was rehearsed: {_IN_SQLITE}, and no tables are made: {event['message']}"
+        )
+    else:
+        yield _finding("R414", event, f"The tables cannot be made in an empty database: {event['message']}")
 
 
 def _unknown(_host: Host, event: dict[str, Any]) -> Iterator[Finding]:
@@ -119,7 +125,9 @@ _SIMPLE = {
 def _answered(host: Host, event: dict[str, Any], consequence: bool) -> Iterator[Finding]:
     visit, status = event["visit"], event["status"]
     # What the rehearsal or the host has refused is told by itself; that the route then fails follows from it.
-    if (status >= 500 or status == 0) and not event["refused"] and not consequence:
+    if event["sqlite"] and not event["refused"]:
+        yield _finding("R415", event, f"{visit} was not rehearsed: {_IN_SQLITE}: {event['message']}")
+    elif (status >= 500 or status == 0) and not event["refused"] and not consequence:
         what = f"answers {status}" if status else "raises an exception"
         yield _finding("R410", event, f"{visit} {what}: {event.get('message') or 'the site says no more'}")
     for limit, took, until in (
@@ -133,7 +141,11 @@ def _answered(host: Host, event: dict[str, Any], consequence: bool) -> Iterator[
 
 
 def _broken(host: Host, event: dict[str, Any], consequence: bool) -> Iterator[Finding]:
-    if "rehearsal" in event["refused"]:
+    if event["stand_ins"]:
+        names = ", ".join(event["stand_ins"])
+        why = f"the site does not start with stand-ins for {names}, not set here: {event['message']}"
+        yield _finding("R415", event, f"Not all was rehearsed: {why}")
+    elif "rehearsal" in event["refused"]:
         why = f"the site does not start without what a rehearsal does not touch: {event['message']}"
         yield _finding("R415", event, f"Not all was rehearsed: {why}")
     elif not consequence and "host" not in event["refused"]:

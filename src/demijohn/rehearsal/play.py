@@ -5,6 +5,7 @@ ORDERS is JSON, as `stage.py` writes it. What happens is told in lines of JSON o
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import json
 import logging
@@ -20,8 +21,13 @@ from typing import Any
 from demijohn import config
 from demijohn.doors import find_site, open_door
 from demijohn.errors import ConfigError, DemijohnError
-from demijohn.rehearsal.visits import Visit, in_words, mistakes, pay, visits
+from demijohn.rehearsal.visits import Outcome, Visit, find_app, pay, visits
 from demijohn.rehearsal.watch import Rules, Watch, owner
+from demijohn.rehearsal.words import in_words, is_sqlites, last_error, mistakes, not_set, stand_in
+from demijohn.site import Site
+
+#: How many variables that are not set here get a stand-in in one visit.
+VARIABLES = 30
 
 
 class Play:
@@ -37,6 +43,9 @@ class Play:
         self.heard = _Heard()
 
     def tell(self, event: dict[str, Any]) -> None:
+        if "message" in event:  # the rehearsal's own folders are others each time, and no one has seen them
+            rules = self.orders["rules"]
+            event["message"] = event["message"].replace(rules["root"] + os.sep, "").replace(rules["scratch"], "...")
         line = json.dumps(event).encode() + b"\n"
         with self._lock:
             os.write(self._report, line)
@@ -49,7 +58,7 @@ class Play:
         if application is None:
             return
         self.tell({"event": "started", "seconds": time.monotonic() - self.orders["began"]})
-        site = find_site(application)
+        site = find_site(application) or find_app(application, Site)
         if site is not None:
             self.tell({"event": "settings", "workers": site.settings["server.workers"]})
             if site.db.url and not self._make_tables(site):
@@ -66,7 +75,9 @@ class Play:
         except BaseException as error:
             refused = sorted(self.watch.refused)
             self.watch.visit = None
-            self.tell({"event": "broken", "message": in_words(error), "refused": refused, **self._where(error)})
+            trace = "".join(traceback.format_exception(error))
+            told = {"variable": not_set(trace), "refused": refused + self._own_database(trace)}
+            self.tell({"event": "broken", "message": in_words(error), **told, **self._where(error)})
             return None
         finally:
             self.watch.visit = None
@@ -75,7 +86,9 @@ class Play:
 
     def _make_tables(self, site: Any) -> bool:
         """In a process of its own, as the release command is one, so that nothing of it stays in the memory."""
-        sys.stdout.flush()
+        with contextlib.suppress(Exception):  # the site may have closed it
+            sys.stdout.flush()
+        _ = site.db.engine  # what it imports is needed on both sides of the fork; nothing is connected yet
         child = os.fork()
         if child == 0:
             status = 0
@@ -86,7 +99,8 @@ class Play:
                     steps.upgrade(site.db, site.db.migrations.folder, site.db.migrations.history)
                 site.create_tables()  # the sessions' may be in no migration, where they are usually kept elsewhere
             except BaseException as error:
-                self.tell({"event": "tables", "message": in_words(error), **self._where(error)})
+                sqlite = is_sqlites("".join(traceback.format_exception(error)))
+                self.tell({"event": "tables", "message": in_words(error), "sqlite": sqlite, **self._where(error)})
                 status = 1
             os._exit(status)
         return os.waitpid(child, 0)[1] == 0
@@ -94,7 +108,9 @@ class Play:
     def _visit_all(self, application: Any, site: Any) -> None:
         import bottle
 
-        app = find_site(application, bottle.Bottle)
+        app = find_site(application, bottle.Bottle) or find_app(application, bottle.Bottle)
+        if app is None:
+            self.tell({"event": "late", "why": "what the door serves is no Bottle app, so its routes are not known"})
         asked, unknown = visits(app, _static(site))
         for rule in unknown:
             self.tell({"event": "unknown", "visit": rule})
@@ -115,25 +131,42 @@ class Play:
     def _pay(self, application: Any, visit: Visit) -> None:
         place = self._line([(code.co_filename, code.co_firstlineno)] if (code := _code(visit.handler)) else [])
         self.tell({"event": "visit", "visit": str(visit), **place})
+        outcome, trace, given = self._ask(application, visit), "", 0
+        while outcome.error is not None or outcome.status >= 500:
+            error = outcome.error
+            trace = "".join(traceback.format_exception(error)) if error else outcome.said or "\n".join(self.heard.text)
+            name = not_set(trace)
+            if not name or given == VARIABLES:
+                break
+            given += 1
+            os.environ[name] = stand_in(name)
+            outcome, trace = self._ask(application, visit), ""
+        # What stands in for something may be what fails.
+        refused = sorted(self.watch.refused) + self._own_database(trace) + ["rehearsal"] * bool(given and trace)
+        answer: dict[str, Any] = {"event": "answer", "visit": str(visit), "status": outcome.status, **place}
+        answer |= {"first": outcome.first, "whole": outcome.whole, "refused": refused, "sqlite": is_sqlites(trace)}
+        found: dict[str, Any] = {}
+        if outcome.error is not None:
+            found = {"message": in_words(outcome.error), **self._where(outcome.error)}
+        elif outcome.status >= 500:
+            found = {"message": last_error(trace), **self._line(mistakes(trace))}
+        # What has no line of its own has the handler's.
+        self.tell(answer | {name: value for name, value in found.items() if value})
+
+    def _ask(self, application: Any, visit: Visit) -> Outcome:
         self._time_out(self.orders["patience"])
         self.heard.text.clear()
         self.watch.refused.clear()
         self.watch.visit = str(visit)
         try:
-            outcome = pay(application, visit, self.orders["environ"])
+            return pay(application, visit, self.orders["environ"])
         finally:
             self.watch.visit = None
             faulthandler.cancel_dump_traceback_later()
-        answer: dict[str, Any] = {"event": "answer", "visit": str(visit), "status": outcome.status}
-        answer |= {"first": outcome.first, "whole": outcome.whole, "refused": sorted(self.watch.refused), **place}
-        found = None
-        if outcome.error is not None:
-            found = {"message": in_words(outcome.error), **self._where(outcome.error)}
-        elif outcome.status >= 500:
-            said = outcome.said or "\n".join(self.heard.text)
-            found = {"message": (said.strip().splitlines() or [""])[-1][:300], **self._line(mistakes(said))}
-        # What has no line of its own has the handler's.
-        self.tell(answer | {name: value for name, value in (found or {}).items() if value})
+
+    def _own_database(self, trace: str) -> list[str]:
+        """Who is to blame where the address of the rehearsal's database is what an error is about."""
+        return ["rehearsal"] if self.orders["rules"]["database"] in trace else []
 
     def _time_out(self, seconds: float) -> None:
         """End this process, and write down where it was, unless that is called off in time. It works while a compiled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -26,12 +27,18 @@ def play_all(
     for host in hosts:
         casts.setdefault(cast(folder, host, words), []).append(host)
     found: dict[str, list[Finding]] = {}
+    stop = threading.Event()
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         plays: dict[Future[Played], list[Host]] = {
-            pool.submit(play, folder, alike[0], part, patience, deadline): alike for part, alike in casts.items()
+            pool.submit(play, folder, alike[0], part, patience, deadline, stop): alike for part, alike in casts.items()
         }
-        for ended in as_completed(plays):
-            for host in plays[ended]:
-                found[host.name] = judge(host, ended.result(), patience)
-                done(host)
+        try:
+            for ended in as_completed(plays):
+                for host in plays[ended]:
+                    found[host.name] = judge(host, ended.result(), patience)
+                    done(host)
+        except BaseException:  # Ctrl+C, or a host that cannot be played: the others' processes end as well
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return {host.name: found[host.name] for host in hosts}

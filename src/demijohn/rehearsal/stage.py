@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,8 +24,8 @@ from demijohn import hosts
 from demijohn.config import OPTIONS
 from demijohn.hosts import Host
 from demijohn.rehearsal.errors import RehearsalError
-from demijohn.rehearsal.visits import mistakes
 from demijohn.rehearsal.watch import owner
+from demijohn.rehearsal.words import mistakes, stand_in
 
 #: Folders that no host is given.
 LEFT_OUT = frozenset(
@@ -37,6 +38,20 @@ LEFT_OUT = frozenset(
 LARGE = 32 * 1024**2
 #: How many visits may hang, and how many may end the process. After these the rest is left.
 PATIENCE = {"hung": 3, "ended": 10}
+#: How many variables that are not set here get a stand-in.
+VARIABLES = 30
+
+
+class Term(NamedTuple):
+    """How long a rehearsal may go on."""
+
+    #: By `time.monotonic()`.
+    end: float
+    #: Set where nobody waits for it any longer.
+    stop: threading.Event
+
+    def is_over(self) -> bool:
+        return self.stop.is_set() or time.monotonic() >= self.end
 
 
 class Cast(NamedTuple):
@@ -87,19 +102,43 @@ def vocabulary(root: Path) -> frozenset[str]:
     return frozenset(found)
 
 
-def play(root: Path, host: Host, part: Cast, patience: float, deadline: float) -> Played:
+def play(root: Path, host: Host, part: Cast, patience: float, deadline: float, stop: threading.Event) -> Played:
     """Play the site as `host` would, until all has been visited or `deadline` seconds are over."""
-    until = time.monotonic() + deadline
-    strict = _act(root, host, part, patience, until, lenient=False)
-    broken = next((event for event in strict.events if event["event"] == "broken"), None)
+    term = Term(time.monotonic() + deadline, stop)
+    given: dict[str, str] = {}
+    strict = _begun(root, host, part, patience, term, given)
+    broken = _broken(strict)
     if broken is None or "host" not in broken["refused"]:
         return strict
     # It ended over what the host forbids, which has been told. What would come after that?
-    more = _act(root, host, part, patience, until, lenient=True)
+    more = _begun(root, host, part, patience, term, given, lenient=True)
     return Played([event for event in strict.events if event is not broken] + more.events, more.log)
 
 
-def _act(root: Path, host: Host, part: Cast, patience: float, until: float, lenient: bool) -> Played:
+def _broken(played: Played) -> dict[str, Any] | None:
+    """The event that tells why the site has not started."""
+    return next((event for event in played.events if event["event"] == "broken"), None)
+
+
+def _begun(
+    root: Path, host: Host, part: Cast, patience: float, term: Term, given: dict[str, str], lenient: bool = False
+) -> Played:
+    """Play it, and again with stand-ins for the variables without which it does not start. They join `given`."""
+    while True:
+        played = _act(root, host, part, patience, term, given, lenient)
+        broken = _broken(played)
+        if broken is None:
+            return played
+        name = broken.get("variable")
+        if not name or name in given or len(given) == VARIABLES:
+            broken["stand_ins"] = sorted(given)
+            return played
+        given[name] = stand_in(name)
+
+
+def _act(
+    root: Path, host: Host, part: Cast, patience: float, term: Term, given: Mapping[str, str], lenient: bool
+) -> Played:
     with tempfile.TemporaryDirectory(prefix="demijohn-", ignore_cleanup_errors=True) as folder:
         scratch = Path(os.path.realpath(folder))
         for name in ("tmp", "elsewhere"):
@@ -107,7 +146,7 @@ def _act(root: Path, host: Host, part: Cast, patience: float, until: float, leni
         stage = scratch / root.name if root.name not in ("tmp", "elsewhere", "") else scratch / "site"
         copy(root, stage)
         orders = _orders(scratch, stage, host, part, patience, lenient)
-        environ = environment(host, os.environ, scratch)
+        environ = {**given, **environment(host, os.environ, scratch)}
         cwd = stage if part.at_home else scratch / "elsewhere"
         events: list[dict[str, Any]] = []
         with open(scratch / "log", "w+b") as log:
@@ -115,7 +154,7 @@ def _act(root: Path, host: Host, part: Cast, patience: float, until: float, leni
                 orders["done"] = [event["visit"] for event in events if event["event"] == "visit"]
                 # HEAD would only do the same again.
                 orders["done"] += ["HEAD " + visit[4:] for visit in orders["done"] if visit.startswith("GET ")]
-                new = list(_watch(orders, environ, cwd, log, until))
+                new = list(_watch(orders, environ, cwd, log, term))
                 if orders["done"]:  # it is started again to visit the rest; how it starts is known
                     new = [event for event in new if event["event"] not in ("started", "settings")]
                 events += new
@@ -182,7 +221,7 @@ def environment(host: Host, outside: Mapping[str, str], scratch: Path) -> dict[s
 
 
 def _watch(
-    orders: dict[str, Any], environ: dict[str, str], cwd: Path, log: Any, until: float
+    orders: dict[str, Any], environ: dict[str, str], cwd: Path, log: Any, term: Term
 ) -> Iterator[dict[str, Any]]:
     """Start the process and hand on what it tells; then how it ended, if that was not as it should."""
     reader, writer = os.pipe()
@@ -201,7 +240,7 @@ def _watch(
     os.close(writer)
     last: dict[str, Any] = {"visit": "", "file": "", "line": 0}
     try:
-        for event in _lines(reader, process, until):
+        for event in _lines(reader, process, term):
             last = event if event["event"] == "visit" else last
             yield event
             if event["event"] in ("end", "broken", "tables"):
@@ -213,7 +252,8 @@ def _watch(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # and what it has started
         process.wait()
-    if time.monotonic() >= until:
+        _end_those_that_left(orders["rules"]["scratch"])
+    if term.is_over():
         yield {"event": "late", "why": "time ran out"}
         return
     stack = Path(orders["stack"]).read_text(errors="replace")
@@ -221,10 +261,10 @@ def _watch(
     yield {**last, **how, **_stuck(stack, orders["rules"])}
 
 
-def _lines(reader: int, process: subprocess.Popen[bytes], until: float) -> Iterator[dict[str, Any]]:
+def _lines(reader: int, process: subprocess.Popen[bytes], term: Term) -> Iterator[dict[str, Any]]:
     """What comes through the pipe, until it is closed. A process that the site has left behind may hold it open."""
     rest = b""
-    while time.monotonic() < until:
+    while not term.is_over():
         if select.select([reader], [], [], 0.2)[0]:
             piece = os.read(reader, 65536)
             *lines, rest = (rest + piece).split(b"\n")
@@ -233,6 +273,18 @@ def _lines(reader: int, process: subprocess.Popen[bytes], until: float) -> Itera
                 return
         elif process.poll() is not None:
             return
+
+
+def _end_those_that_left(scratch: str) -> None:
+    """End what the site has started and what has left its group, as daemons do. Each of them carries the name of the
+    rehearsal's folder, in its arguments or its variables; where there is no /proc, nobody finds them."""
+    mark = os.fsencode(scratch)
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if int(folder.name) != os.getpid() and any(
+                mark in (folder / name).read_bytes() for name in ("cmdline", "environ")
+            ):
+                os.kill(int(folder.name), signal.SIGKILL)
 
 
 def _stuck(stack: str, rules: dict[str, Any]) -> dict[str, Any]:

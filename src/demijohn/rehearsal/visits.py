@@ -6,6 +6,7 @@ import io
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
+from types import CellType, ModuleType
 from typing import Any, NamedTuple
 
 #: Values for a route's wildcards; the first that its pattern takes is used.
@@ -17,6 +18,8 @@ PLAUSIBLE = (
 NOWHERE = "/no-such-page-8d1f6a0b"
 #: Seconds, and bytes, after which a body is left. Some never end.
 LISTEN, ENOUGH = 2.0, 4 * 1024**2
+#: How many objects are looked through for the app in a wrapped application.
+MANY = 1000
 
 
 class Visit(NamedTuple):
@@ -66,6 +69,31 @@ def visits(app: Any, static: str | None) -> tuple[list[Visit], list[str]]:
             visit = visit._replace(handler=once[f"GET {visit.path}"].handler)
         once.setdefault(str(visit), visit)
     return sorted(once.values(), key=lambda visit: order.get(visit.method, 3)), unknown
+
+
+def find_app(application: Any, kind: type[Any]) -> Any:
+    """The Bottle app in an application, however it is wrapped: in attributes of any name, in closures, in partials.
+    None: there is none."""
+    seen: dict[int, Any] = {}
+    waiting = [application]
+    while waiting and len(seen) < MANY:
+        one = waiting.pop(0)
+        if isinstance(one, kind):
+            return one
+        if id(one) in seen or isinstance(one, (type, ModuleType, str, bytes, int)):
+            continue
+        seen[id(one)] = one
+        waiting += [cell.cell_contents for cell in getattr(one, "__closure__", None) or () if _is_full(cell)]
+        waiting += [getattr(one, name) for name in ("__self__", "__wrapped__", "func") if hasattr(one, name)]
+        waiting += list(getattr(one, "__dict__", {}).values())
+    return None
+
+
+def _is_full(cell: CellType) -> bool:
+    try:
+        return cell.cell_contents is not cell
+    except ValueError:
+        return False
 
 
 def fill(router: Any, rule: str) -> str | None:
@@ -125,7 +153,7 @@ def pay(application: Any, visit: Visit, extras: dict[str, Any]) -> Outcome:
         chunks = application(environ, start_response)
         for _ in _little(chunks, began):
             first = first or time.perf_counter()
-    except (Exception, SystemExit) as raised:
+    except BaseException as raised:
         error = raised
     error = _close(chunks) or error
     end = time.perf_counter()
@@ -150,15 +178,3 @@ def _little(chunks: Iterable[bytes], began: float) -> Iterator[bytes]:
         size += len(chunk)
         if size > ENOUGH or time.perf_counter() - began > LISTEN:
             return
-
-
-def mistakes(text: str) -> list[tuple[str, int]]:
-    """The files and lines of a traceback, the innermost last."""
-    return [(file, int(line)) for file, line in re.findall(r'File "([^"\n]+)", line (\d+)', text)]
-
-
-def in_words(error: BaseException) -> str:
-    """`TypeError: no`, in one line."""
-    text = " ".join(str(error).split())
-    name = type(error).__name__
-    return f"{name}: {text}"[:300] if text else name

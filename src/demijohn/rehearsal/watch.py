@@ -125,9 +125,11 @@ class Watch:
     # One for each kind of event
 
     def _open(self, _event: str, args: tuple[Any, ...]) -> None:
-        path, _mode, flags = args
+        path, mode, flags = args
         if flags & WRITES:
             self._write("writes", path)
+        elif mode is None:
+            pass  # os.open(), which may take the path from a folder's descriptor
         elif isinstance(path, str) and not os.path.isabs(path) and os.path.exists(os.path.join(self.rules.root, path)):
             self._report("read", "reads", path, by_import=False)
 

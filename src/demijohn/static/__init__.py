@@ -28,7 +28,8 @@ log = logging.getLogger("demijohn")
 SMALL = 256 * 1024  # bytes; up to here a file is kept in memory once it was asked for
 PIECE = 1024 * 1024  # bytes of a larger file that are hashed at a time
 #: Files that browsers and crawlers look for at the root of the site.
-AT_ROOT = re.compile(r"robots\.txt|favicon\.(ico|svg)|apple-touch-icon[\w-]*\.png", re.ASCII)
+_AT_ROOT = frozenset(("robots.txt", "favicon.ico", "favicon.svg"))
+_ICON = r"(?a:apple-touch-icon[\w-]*\.png)"  # not compiled where there is none
 #: Before this there was no web. App Engine, buildpacks and reproducible archives date every file to 1980 or 1970, which
 #: says nothing about when it changed.
 FIRST_DATE = 662688000  # 1991-01-01
@@ -72,7 +73,7 @@ class Static:
             app.get(rule, callback=self._refuse, skip=True)
         app.get(f"{self.prefix}/<name:path>", callback=self.serve, skip=True)
         for name in self._files:
-            if AT_ROOT.fullmatch(name):
+            if is_at_root(name):
                 app.get(f"/{name}", callback=functools.partial(self.serve, name), skip=True)
 
     def apply(self, callback: Callable[..., Any], route: Any) -> Callable[..., Any]:
@@ -176,6 +177,11 @@ class Static:
         self._files = found
 
 
+def is_at_root(name: str) -> bool:
+    """Whether the file `name` is served at the root as well."""
+    return name in _AT_ROOT or (name.startswith("apple") and re.fullmatch(_ICON, name) is not None)
+
+
 def files_in(root: str, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Name and path of each file to serve, below `prefix`."""
     try:
@@ -271,8 +277,6 @@ class _File:
                 data = file.read()
                 size = len(data)
                 digest = digest_of([data])
-            elif self.known is not None and size == self.known.size:
-                digest = self.known.digest
             else:
                 digest = digest_of(iter(lambda: file.read(PIECE), b""))
         from demijohn.static.types import content_type

@@ -49,6 +49,8 @@ def traits(environment: jinja2.Environment) -> list[Any]:
         environment.is_async,
         getattr(finalize, "__qualname__", str(finalize)),
         sorted(environment.extensions),
+        getattr(environment, "newstyle_gettext", None),
+        environment.policies.get("ext.i18n.trimmed"),
     ]
 
 

@@ -20,23 +20,27 @@ from demijohn.deploy.bundle.errors import BundleError, SourceError
 
 #: Where the files seem to have been compiled, so that the folder does not matter. Python puts in the true one.
 _SHOWN = "/srv/"
-#: Runs under the host's Python, which may have no Demijohn. optimize=0: with -O hosts look for other files.
+#: Runs under the host's Python, which may have no Demijohn. optimize=0: with -O hosts look for other files. Where the
+#: disk is full, Python's own py_compile leaves a part of a file and says nothing.
 _PROGRAM = """
-import importlib.util, json, py_compile, sys
+import json, marshal, os, sys
+from importlib.util import MAGIC_NUMBER, cache_from_source, source_hash
 with open(sys.argv[1], encoding="utf-8") as file:
     order = json.load(file)
-for source, shown in order:
+for path, shown in order:
+    with open(path, "rb") as file:
+        source = file.read()
     try:
-        py_compile.compile(source, importlib.util.cache_from_source(source), shown, True, 0,
-                           py_compile.PycInvalidationMode.UNCHECKED_HASH)
-    except py_compile.PyCompileError as error:
-        said = error.exc_value
-        line, why = getattr(said, "lineno", None), getattr(said, "msg", None)
-        print(json.dumps([shown, line or 1, why or str(said)]), flush=True)
+        code = marshal.dumps(compile(source, shown, "exec", dont_inherit=True, optimize=0))
     except Exception as error:
-        print(json.dumps([shown, 1, str(error)]), flush=True)
-    else:
-        print(flush=True)
+        line, why = getattr(error, "lineno", None), getattr(error, "msg", None)
+        print(json.dumps([shown, line or 1, why or str(error)]), flush=True)
+        continue
+    target = cache_from_source(path, optimization="")
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    with open(target, "wb") as file:
+        file.write(MAGIC_NUMBER + bytes((1, 0, 0, 0)) + source_hash(source) + code)
+    print(flush=True)
 """
 
 
@@ -69,15 +73,20 @@ def write(tree: Path, names: list[str], python: str, advance: Callable[[int], No
         # The order of the elements of a set goes by this seed, up to Python 3.10.
         surroundings = {**_without_options(os.environ), "PYTHONHASHSEED": "0"}
         command = [python, "-s", "-S", "-W", "ignore", "-c", _PROGRAM, str(order)]
-        with subprocess.Popen(command, env=surroundings, stdout=subprocess.PIPE, text=True) as process:
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, env=surroundings, stdout=pipe, stderr=pipe, text=True) as process:
             assert process.stdout is not None
+            assert process.stderr is not None
             faults = []
             for line in process.stdout:
                 advance(1)
                 if line.strip():
                     faults.append(json.loads(line))
+            words = process.stderr.read().strip().splitlines()
         if process.returncode:
-            raise BundleError(f"{python} ended with {process.returncode} while it compiled, and said why above.")
+            raise BundleError(
+                f"{python} ended with {process.returncode} while it compiled: {(words or ['no word'])[-1]}"
+            )
     for shown, line, why in faults:
         name = shown.removeprefix(_SHOWN)
         if not name.startswith(f"{PACKAGES}/"):

@@ -6,29 +6,21 @@ The static files and the templates are taken whole, since git often knows nothin
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from collections.abc import Collection, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
+from demijohn.deploy.bundle import private
 from demijohn.deploy.bundle.errors import BundleError
-from demijohn.deploy.bundle.manifest import MANIFEST
+from demijohn.deploy.bundle.manifest import MANIFEST, is_packed
 
 #: Packages are carried along by rules of their own.
 PACKAGES = "site-packages"
 #: Why a file is left out.
-SECRET, HIDDEN, NEEDLESS = "may be secret", "hidden", "not needed on a host"
+SECRET, HIDDEN, NEEDLESS, STRANGE = "may be secret", "hidden", "not needed on a host", "not a file"
 
-_SECRETS = (
-    *(".env", ".env.*", ".envrc", ".netrc", ".pgpass", ".my.cnf", ".htpasswd"),
-    *("*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "*.ovpn"),
-    *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*"),
-    *("credentials*.json", "client_secret*.json", "service?account*.json"),
-    *("*.sqlite", "*.sqlite3", "*.sqlite-*", "*.sqlite3-*", "*.db", "*.db-journal", "*.db-wal", "*.db-shm"),
-    *("*.dump", "*.rdb", "*.sql.gz", "*.sql.xz", "*.sql.zst", "*.bak"),
-)
 _NEEDLESS = ("*.pyc", "*.pyo", "*.orig", "*.rej", "*~", "*.swp", "*.log", "[Tt]humbs.db")
 _NEEDLESS_FOLDERS = frozenset(("__pycache__", "node_modules"))
 _NEEDLESS_AT_ROOT = (
@@ -45,15 +37,12 @@ _NEEDLESS_AT_ROOT = (
         "pyproject.toml",
     ),
     *("requirements.in", "uv.lock", "poetry.lock", "Pipfile.lock"),
-    *("package.json", "package-lock.json", "tsconfig.json"),
+    *("package.json", "package-lock.json", "tsconfig.json", "local.mk"),
 )
 _NEEDLESS_FOLDERS_AT_ROOT = frozenset(
     ("tests", "test", "docs", "doc", "benchmarks", "bench", "examples", "venv", "env", "build", "dist", "htmlcov")
 )
 _TESTS = ("test_*.py", "*_test.py", "conftest.py")
-#: How files begin that are secret whatever their names.
-_DATABASES = (b"SQLite format 3\0", b"PGDMP", b"REDIS0", b'{"demijohn":"dump"')
-_DUMPS = re.compile(rb"-- (MySQL dump|MariaDB dump|PostgreSQL database dump)|--\r?\n-- PostgreSQL database dump")
 
 
 class Contents(NamedTuple):
@@ -70,7 +59,8 @@ def choose(root: Path, wanted: Collection[str] = (), whole: Collection[str] = ()
 
     :param wanted: files that are taken whatever they are called: the host asks for them, or the user.
     :param whole: folders of which all is taken, whether git knows it or not: static files, templates.
-    :raises BundleError: it has links that lead out of it, or none of its files can be taken.
+    :raises BundleError: it has links that would lead nowhere on the host, names that no host has, or no files.
+    :raises OSError: a file cannot be read.
     """
     if (root / MANIFEST).is_file():
         raise BundleError(f"{root} is a bundle already: it holds a {MANIFEST}. Bundle the site that it was made from.")
@@ -87,15 +77,38 @@ def choose(root: Path, wanted: Collection[str] = (), whole: Collection[str] = ()
             files[name] = root / name
         else:
             left_out[reason[0]] = reason[1]
-    outside = [name for name, path in files.items() if not path.resolve().is_relative_to(root.resolve())]
-    if outside:
-        raise BundleError(
-            f"{', '.join(outside[:5])}: a link that leads out of the site. What it leads to would not be on the host; "
-            "put a copy in its place."
-        )
+    _refuse_links(root, files)
+    _refuse_names(files)
     if not files:
         raise BundleError(f"There is nothing in {root} to bundle.")
-    return Contents(files, {name: why for name, why in left_out.items() if not name.startswith(f"{PACKAGES}/")})
+    shown = {name.encode(errors="backslashreplace").decode(): why for name, why in left_out.items()}
+    return Contents(files, {name: why for name, why in shown.items() if not name.startswith(f"{PACKAGES}/")})
+
+
+def _refuse_links(root: Path, files: dict[str, Path]) -> None:
+    for name, path in files.items():
+        if not path.resolve().is_relative_to(root.resolve()):
+            fault = "leads out of the site"
+        elif not path.exists():
+            fault = "leads nowhere"
+        elif path.is_dir():
+            fault = "leads to a folder"
+        else:
+            continue
+        raise BundleError(
+            f"{name} is a link that {fault}. What it leads to would not be on the host; put a copy in its place."
+        )
+
+
+def _refuse_names(files: dict[str, Path]) -> None:
+    for name in files:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise BundleError(
+                f"The name of {name.encode(errors='backslashreplace').decode()} is not UTF-8, and would be another one "
+                "on the host. Rename the file."
+            ) from None
 
 
 def _known_to_git(root: Path) -> set[str] | None:
@@ -107,8 +120,10 @@ def _known_to_git(root: Path) -> set[str] | None:
         return None
     if listing.returncode:
         return None
-    names = os.fsdecode(listing.stdout).split("\0")
-    return {name for name in names if name and not (root / name).is_dir() and os.path.lexists(root / name)}
+    names = {name.rstrip("/") for name in os.fsdecode(listing.stdout).split("\0") if name}
+    inner = {name for name in names if (root / name).is_dir() and not (root / name).is_symlink()}  # other repositories
+    names.update(found for name in inner for found in _walk(root, f"{name}/"))
+    return {name for name in names - inner if os.path.lexists(root / name)}
 
 
 def _walk(root: Path, prefix: str) -> Iterator[str]:
@@ -116,10 +131,12 @@ def _walk(root: Path, prefix: str) -> Iterator[str]:
     for folder, folders, names in os.walk(root / prefix):
         start = Path(folder).relative_to(root).as_posix() + "/" if Path(folder) != root else ""
         passed = _NEEDLESS_FOLDERS | (_NEEDLESS_FOLDERS_AT_ROOT | {PACKAGES} if not start else set())
-        for name in [name for name in folders if name in passed or name[0] == "."]:
-            folders.remove(name)
-            if name not in _NEEDLESS_FOLDERS:
-                yield f"{start}{name}/"
+        for name in list(folders):
+            path = Path(folder, name)
+            if name in passed or name[0] == "." or path.is_symlink() or (path / "pyvenv.cfg").is_file():
+                folders.remove(name)
+                if name not in _NEEDLESS_FOLDERS:
+                    yield f"{start}{name}" + ("" if path.is_symlink() else "/")
         yield from (start + name for name in names)
 
 
@@ -129,7 +146,7 @@ def _reason(root: Path, name: str, whole: Collection[str]) -> tuple[str, str] | 
     base = parts[-1]
     if parts[0] == PACKAGES:
         return f"{PACKAGES}/", NEEDLESS
-    if any(fnmatchcase(base, pattern) for pattern in _SECRETS):
+    if private.is_called_so(base) and not name.endswith("/"):
         return name, SECRET
     hidden = next((at for at, part in enumerate(parts) if part[0] == "."), None)
     if hidden is not None:
@@ -144,12 +161,22 @@ def _reason(root: Path, name: str, whole: Collection[str]) -> tuple[str, str] | 
             return name, NEEDLESS
         if any(fnmatchcase(base, pattern) for pattern in _TESTS) or _is_among_tests(root, parts):
             return name, NEEDLESS
-        bundle = next((at for at in range(len(parts) - 1) if (root / _upto(parts, at) / MANIFEST).is_file()), None)
-        if bundle is not None:
-            return _upto(parts, bundle), NEEDLESS
-    if any(fnmatchcase(base, pattern) for pattern in _NEEDLESS):
+        marks = (MANIFEST, "pyvenv.cfg")  # of another bundle, of an environment
+        inner = (
+            at for at in range(len(parts) - 1) if any((root / _upto(parts, at) / mark).is_file() for mark in marks)
+        )
+        for at in inner:
+            return _upto(parts, at), NEEDLESS
+    if name.endswith("/") or any(fnmatchcase(base, pattern) for pattern in _NEEDLESS):
         return name, NEEDLESS
-    return (name, SECRET) if _is_secret_inside(root / name) else None
+    path = root / name
+    if path.is_symlink() and not path.is_file():
+        return None  # which is refused
+    if not path.is_file():
+        return name, STRANGE
+    if is_packed(path):
+        return name, NEEDLESS
+    return (name, SECRET) if private.begins_so(path) else None
 
 
 def _upto(parts: list[str], at: int) -> str:
@@ -161,14 +188,3 @@ def _is_among_tests(root: Path, parts: list[str]) -> bool:
     """Whether it lies in a folder of tests, such as app/tests/."""
     folders = [root.joinpath(*parts[: at + 1]) for at, part in enumerate(parts[:-1]) if part in ("tests", "test")]
     return any(next(folder.glob(pattern), None) for folder in folders for pattern in _TESTS)
-
-
-def _is_secret_inside(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            start = file.read(1 << 16 if path.suffix == ".pem" else 256)
-    except OSError:
-        return False
-    if path.suffix == ".pem":  # a certificate is none
-        return b"PRIVATE KEY-----" in start
-    return start.startswith(_DATABASES) or _DUMPS.search(start) is not None

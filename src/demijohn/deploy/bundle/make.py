@@ -21,7 +21,7 @@ from demijohn.hosts import Host, Plan
 #: Shows how far a long step has come: how many of what there are; it is entered, and then told how many more are done.
 Bar = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
 #: They say what is not to be uploaded from the folder of the site. Everything in a bundle is to be.
-_IGNORES = (".gcloudignore", ".dockerignore", ".slugignore", ".gitignore")
+_IGNORES = (".gcloudignore", ".dockerignore", "Dockerfile.dockerignore", ".slugignore", ".gitignore")
 _ALL = "# Everything in this folder is to be uploaded, __pycache__ too.\n"
 
 
@@ -80,19 +80,28 @@ def make(
     views = config.read(root, environ={"DEMIJOHN_HOST": host.name}, base={})[0]["views.path"]
     order = Order(plan, host, _inside(views), _inside(plan.static_path), vendor, environ, bar, say)
     wanted = host.files(plan)
-    unknown = [name for name in include if not (root / name).is_file()]
+    include = {os.path.relpath(root / name, root) for name in include}
+    unknown = [name for name in include if name.startswith(os.pardir) or not (root / name).is_file()]
     if unknown:
         raise BundleError(f"There is no file {', '.join(unknown)} in {root} to be included.")
-    contents = choose(root, {*wanted, *include}, order.whole)
-    found = list(secrets.leaks(contents.files, secrets.known(root, environ)))
-    if found:
-        raise SecretsError(found)
+    hidden = secrets.known(root, environ)
+    try:
+        contents = choose(root, {*wanted, *include}, order.whole)
+        leaks = list(secrets.leaks(contents.files, hidden))
+    except OSError as error:
+        raise BundleError(f"{error.filename} cannot be read, and so not be bundled: {error.strerror}.") from error
+    if leaks:
+        raise SecretsError(leaks)
     _refuse_to_replace(target, zip)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".demijohn-", dir=target.parent) as folder:
             tree = Path(folder).resolve() / "bundle"
             made = _fill(tree, order, contents)
+            others = {name: tree / name for name in made.files if name not in contents.files}
+            leaks = list(secrets.leaks(others, hidden, of_others=True))
+            if leaks:
+                raise SecretsError(leaks)
             excesses = list(limits.excesses(tree, _with_manifest(tree, made), host))
             if excesses:
                 raise HostRefusesError(host.title, excesses)
@@ -147,13 +156,21 @@ def _with_manifest(tree: Path, made: Manifest) -> dict[str, manifest.File]:
 
 
 def _refuse_to_replace(target: Path, zip: bool) -> None:
-    """:raises BundleError: there is something at `target` that is no bundle."""
-    if zip:
-        is_free = not target.exists() or target.is_file()
+    """:raises BundleError: there is something at `target` that would be lost."""
+    if not os.path.lexists(target):
+        return
+    if target.is_dir() and not zip:
+        is_ours = (target / MANIFEST).is_file()
+        foreign = manifest.foreign(target) if is_ours else []
+        if foreign:
+            more = f" and {len(foreign) - 5} more" if len(foreign) > 5 else ""
+            raise BundleError(
+                f"{target} holds what would be lost: {', '.join(foreign[:5])}{more} came, or changed, after it was "
+                "bundled. Move it away, or choose another: --output"
+            )
+        is_free = is_ours or not any(target.iterdir())
     else:
-        is_free = (
-            not target.exists() or (target / MANIFEST).is_file() or (target.is_dir() and not any(target.iterdir()))
-        )
+        is_free = zip and target.is_file() and (not target.stat().st_size or manifest.is_packed(target))
     if not is_free:
         raise BundleError(f"{target} is there already, and is no bundle. Move it away, or choose another: --output")
 
@@ -164,6 +181,12 @@ def _put(tree: Path, target: Path, zip: bool) -> None:
         archive.pack(tree, packed)
         packed.replace(target)
         return
+    old = tree.with_name("old")
     if target.exists():
-        target.rename(tree.with_name("old"))
-    tree.rename(target)
+        target.rename(old)
+    try:
+        tree.rename(target)
+    except BaseException:
+        if old.exists():
+            old.rename(target)
+        raise

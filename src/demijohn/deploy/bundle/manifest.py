@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import demijohn
+from demijohn.static import PIECE, digest_of
 
 #: In the bundle's folder.
 MANIFEST = "bundle.json"
@@ -60,11 +62,36 @@ def describe(tree: Path) -> dict[str, File]:
     found = {}
     for path in sorted(tree.rglob("*"), key=lambda path: path.relative_to(tree).as_posix()):
         if path.is_file() and path != tree / MANIFEST:
-            data = path.read_bytes()
-            found[path.relative_to(tree).as_posix()] = File(
-                len(data), hashlib.blake2b(data, digest_size=16).hexdigest()
-            )
+            found[path.relative_to(tree).as_posix()] = File(path.stat().st_size, _digest(path))
     return found
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return digest_of(iter(lambda: file.read(PIECE), b""))
+
+
+def is_packed(path: Path) -> bool:
+    """Whether the file at `path` is a bundle, packed.
+
+    :raises OSError: it cannot be read.
+    """
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return MANIFEST in archive.namelist()
+
+
+def foreign(folder: Path) -> list[str]:
+    """The files in the bundle `folder` that are not as they were put there, or not from here: somebody's work. Not byte
+    code, which Python writes by itself."""
+    try:
+        listed = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+        known = {name: File(*file) for name, file in listed.items()}
+    except (ValueError, LookupError, TypeError, AttributeError):
+        known = {}
+    there = describe(folder)
+    return [name for name in there if there[name] != known.get(name) and not name.endswith(".pyc")]
 
 
 def release_of(files: dict[str, File]) -> str:

@@ -9,7 +9,11 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import jinja2
+from jinja2.filters import FILTERS
+from jinja2.tests import TESTS
 
 import demijohn
 from demijohn import config
@@ -63,14 +67,14 @@ def compile_all(views: Views, order: Path) -> None:
     """Do what `order` says, and write into it what has come of that."""
     wanted = json.loads(order.read_text(encoding="utf-8"))
     target, problems, known = Path(wanted["target"]), [], {}
-    environment = views.environment
+    environment = _without_filters(views.environment)
     for name in wanted["names"]:
         source = Path(views.folder, name).read_bytes()
         try:
             code = environment.compile(source.decode(), name, raw=True, defer_init=True)
         except UnicodeDecodeError:
             continue  # a picture among the templates
-        except Exception as error:  # of Jinja2, or of a filter of the site's that is given a constant
+        except Exception as error:  # of Jinja2, or of an extension
             line = getattr(error, "lineno", None)
             problems.append(f"{name}{f':{line}' if line else ''} cannot be compiled: {error}")
             continue
@@ -79,7 +83,27 @@ def compile_all(views: Views, order: Path) -> None:
         path.write_text(code, encoding="utf-8")
         escape = environment.autoescape
         known[name] = [digest(source), escape(name) if callable(escape) else escape]
-    if known and traits(environment)[0]:
-        content = json.dumps({"traits": traits(environment), "views": known}, sort_keys=True)
+    if known and traits(views.environment)[0]:
+        content = json.dumps({"traits": traits(views.environment), "views": known}, sort_keys=True)
         (target / INDEX).write_text(content + "\n", encoding="utf-8")
     order.write_text(json.dumps({"compiled": len(known), "problems": problems}), encoding="utf-8")
+
+
+def _without_filters(environment: jinja2.Environment) -> jinja2.Environment:
+    """The same environment, with nothing to call of the site's own. Jinja2 calls a filter, or a test, that is applied
+    to a constant when it compiles, and writes down what it gives: here that would be this machine's word."""
+    other = environment.overlay()
+    other.filters = {name: _stand_in(each, FILTERS.get(name)) for name, each in environment.filters.items()}
+    other.tests = {name: _stand_in(each, TESTS.get(name)) for name, each in environment.tests.items()}
+    return other
+
+
+def _stand_in(function: Any, known: Any) -> Any:
+    def refuse(*_arguments: Any, **_options: Any) -> Any:
+        raise NotImplementedError("It is called on the host.")  # Jinja2 then leaves the call in its place
+
+    if function is known:
+        return function
+    if hasattr(function, "jinja_pass_arg"):
+        refuse.jinja_pass_arg = function.jinja_pass_arg  # type: ignore[attr-defined]
+    return refuse

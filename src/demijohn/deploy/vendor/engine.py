@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
@@ -98,7 +99,7 @@ def find(asked: str | None) -> Engine:
     """
     if asked in (None, "uv"):
         if importlib.util.find_spec("uv"):
-            return Engine("uv", (sys.executable, "-m", "uv"))
+            return Engine("uv", _own_uv())
         on_path = shutil.which("uv")
         if on_path:
             return Engine("uv", (on_path,))
@@ -107,6 +108,14 @@ def find(asked: str | None) -> Engine:
     if asked not in (None, "uv", "pip"):
         raise VendorError(f"Packages are fetched by uv or pip, not by {asked}.")
     raise EngineMissingError(asked)
+
+
+def _own_uv() -> tuple[str, ...]:
+    """The command of the uv that is installed where this runs."""
+    try:
+        return (str(importlib.import_module("uv").find_uv_bin()),)
+    except (ImportError, AttributeError, OSError):
+        return sys.executable, "-m", "uv"
 
 
 def without_wheel(text: str) -> str | None:
