@@ -162,6 +162,32 @@ def test_it_ends_when_it_is_told(site: Running, how: signal.Signals) -> None:
         socket.create_connection((HOST, site.port), timeout=5)
 
 
+#: The server is told to end at the worst moment: while it begins to answer, and something goes wrong with that as well.
+UNTIMELY = """
+import os, signal, threading, time
+start = threading.Thread.start
+def interrupted(thread):
+    try:
+        os.kill(os.getpid(), signal.NUMBER)
+        time.sleep(0.05)
+    except KeyboardInterrupt:
+        raise RuntimeError("release unlocked lock")
+    start(thread)
+threading.Thread.start = interrupted
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_it_also_ends_when_it_is_told_in_the_middle_of_something(site: Running, how: signal.Signals) -> None:
+    with site.module.open("a") as file:
+        file.write(UNTIMELY.replace("NUMBER", how.name))
+    with site.served("--no-reload") as process:
+        until(lambda: "Demijohn serves" in site.log.read_text(), "It does not serve.")
+        with contextlib.suppress(OSError):  # no answer
+            site.get()
+        assert process.wait(20) == 0
+
+
 def test_the_serving_process_does_not_outlive_a_killed_one(site: Running) -> None:
     with site.served() as process:
         site.shows("first")

@@ -139,8 +139,7 @@ def _serve(listener: socket.socket, root: Path, watch: bool) -> int:
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     print(f"Demijohn serves {root.name} on {address}  (Ctrl+C stops)", flush=True)
     try:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        server.serve_forever(poll_interval=0.1)
+        server.serve_until_told()
         server.finish_requests(seconds=5)
     except KeyboardInterrupt:
         return 0

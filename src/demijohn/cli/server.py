@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import socketserver
 import sys
@@ -57,6 +58,27 @@ class DevelopmentServer(socketserver.ThreadingMixIn, WSGIServer):
         self.setup_environ()
         self._answering = 0
         self._one_less = threading.Condition()
+        self._is_told_to_end = False
+
+    def serve_until_told(self) -> None:
+        """Serve until `shutdown()`, SIGTERM or Ctrl+C.
+
+        :raises KeyboardInterrupt: it was a signal. Raised by its handler, wherever that finds the program, it could be
+            taken for the failure of a request, and be lost.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._note_end)
+        self.serve_forever(poll_interval=0.1)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.default_int_handler)
+
+    def _note_end(self, _signal: int, _frame: Any) -> None:
+        self._is_told_to_end = True
+
+    def service_actions(self) -> None:
+        """What is done between two requests."""
+        if self._is_told_to_end:
+            raise KeyboardInterrupt
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._one_less:
