@@ -38,7 +38,11 @@ def served(**settings: str) -> Iterator[str]:
                 yield _address(server, path)
             finally:
                 server.terminate()
-                server.wait(20)
+                try:
+                    server.wait(20)
+                except subprocess.TimeoutExpired:
+                    server.kill()  # or the tests would wait for good
+                    raise
                 print(path.read_text(errors="replace"))  # pytest shows it where the test has failed
 
 
