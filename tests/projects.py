@@ -14,7 +14,7 @@ import sqlalchemy
 import yaml
 
 from demijohn.cli.db import ACTIONS
-from demijohn.cli.load import load_site
+from demijohn.doors import load_site
 from demijohn.errors import DemijohnError
 from demijohn.site import Site
 from tests.sites import clean_environment

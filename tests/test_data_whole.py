@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from demijohn.cli.load import load_site
 from demijohn.database.data.populate import populate
 from demijohn.database.data.sources import sources
 from demijohn.database.data.transaction import writing
+from demijohn.doors import load_site
 from demijohn.errors import DataError
 from tests.services import until
 from tests.sites import clean_environment

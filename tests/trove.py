@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy
 import yaml
 
-from demijohn.cli.load import load_site
+from demijohn.doors import load_site
 from tests.sites import clean_environment
 
 DOOR = """

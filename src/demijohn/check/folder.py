@@ -14,22 +14,10 @@ from io import BytesIO
 from pathlib import Path
 
 from demijohn.errors import DemijohnError
+from demijohn.rehearsal.stage import LEFT_OUT
 
-#: Folders that no host is sent, and that may be huge.
-_LEFT_OUT = frozenset(
-    (
-        "__pycache__",
-        "node_modules",
-        ".git",
-        ".hg",
-        ".svn",
-        ".tox",
-        ".nox",
-        ".mypy_cache",
-        ".pytest_cache",
-        ".ruff_cache",
-    )
-)
+#: Folders that no host is sent, and that may be huge. A virtual environment is one only where git does not hold it.
+_LEFT_OUT = LEFT_OUT - {".venv", "venv"}
 #: Where the packages lie that a site carries along.
 CARRIED = "site-packages"
 

@@ -114,8 +114,8 @@ def _interpreter() -> list[str]:
 
 def _serve(listener: socket.socket, root: Path, watch: bool) -> int:
     from demijohn.cli.broken import broken_site
-    from demijohn.cli.load import find_site, load_application
     from demijohn.cli.server import DevelopmentServer
+    from demijohn.doors import find_site, load_application
 
     server = DevelopmentServer(listener)
     stopped: list[int] = []

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from demijohn.cli import clean
 from demijohn.cli.clean import moment, number
-from demijohn.cli.load import load_site
 from demijohn.cli.root import find_root, prefer_development
+from demijohn.doors import load_site
 from demijohn.errors import DemijohnError, StoreCannotError
 from demijohn.sessions.stores import LISTING
 

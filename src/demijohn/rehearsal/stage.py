@@ -30,7 +30,7 @@ from demijohn.rehearsal.words import mistakes, stand_in
 #: Folders that no host is given.
 LEFT_OUT = frozenset(
     (
-        *(".git", ".hg", ".svn", ".venv", "venv", "node_modules", "__pycache__", ".tox", ".eggs"),
+        *(".git", ".hg", ".svn", ".venv", "venv", "node_modules", "__pycache__", ".tox", ".nox", ".eggs"),
         *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".import_linter_cache"),
     )
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib
 
-from demijohn.cli.load import load_site
 from demijohn.cli.root import find_root, prefer_development
+from demijohn.doors import load_site
 from demijohn.errors import DemijohnError
 
 #: Action: what it does, and its module here, which has `arguments(parser)` and `run(site, args) -> int`.
