@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # Python 3.10 has no wsgiref.types
 
 KEY = "demijohn.lifetime"
 Headers = list[tuple[str, str]]
+Opener = Callable[["WSGIEnvironment"], None]
+Finisher = Callable[["WSGIEnvironment", int, Headers], None]
 log = logging.getLogger("demijohn")
 
 
@@ -70,10 +72,13 @@ def join(participants: list[Participant], participant: Participant) -> None:
         participants.sort(key=lambda p: p.order)
 
 
-def attach(app: Any, opener: Callable[[WSGIEnvironment], None] | None = None) -> None:
+def attach(app: Any, opener: Opener | None = None, finisher: Finisher | None = None) -> None:
     """Give `app`, and any Bottle app that it is later mounted in, the two moments. Attaching twice is harmless.
 
-    :param opener: called with the environ as a request of this app begins; costs less than a `before_request` hook.
+    :param opener: called with the environ as a request of this app begins; costs less than a `before_request` hook. A
+        `bottle.HTTPResponse` that it raises is the answer, and no later opener and no handler is asked.
+    :param finisher: called with the environ, the status and the list of headers, which it may change, before the first
+        byte of every answer of this app: an error page's too, and the last resort's.
     """
     if "wsgi" not in vars(app):
         _attach(app)
@@ -81,11 +86,16 @@ def attach(app: Any, opener: Callable[[WSGIEnvironment], None] | None = None) ->
         raise RuntimeError("Something else has replaced this app's `wsgi`. Install Demijohn's parts before it.")
     if opener is not None:
         app.wsgi.args[1].append(opener)
+    if finisher is not None:
+        app.wsgi.args[2].append(finisher)
 
 
-def forget(app: Any, opener: Callable[[WSGIEnvironment], None]) -> None:
-    """Call `opener` no more."""
-    app.wsgi.args[1].remove(opener)
+def forget(app: Any, opener: Opener | None = None, finisher: Finisher | None = None) -> None:
+    """Call them no more."""
+    if opener is not None:
+        app.wsgi.args[1].remove(opener)
+    if finisher is not None:
+        app.wsgi.args[2].remove(finisher)
 
 
 def _attach(app: Any) -> None:
@@ -94,14 +104,16 @@ def _attach(app: Any) -> None:
         if key == "_mount.app" and value is not None:
             attach(value)
 
-    openers: list[Callable[[WSGIEnvironment], None]] = []
-    app.wsgi = partial(_serve, app, openers)
+    openers: list[Opener] = []
+    finishers: list[Finisher] = []
+    app.wsgi = partial(_serve, app, openers, finishers)
     app.add_hook("config", mounted)
 
 
 def _serve(
     app: Any,
-    openers: list[Callable[[WSGIEnvironment], None]],
+    openers: list[Opener],
+    finishers: list[Finisher],
     environ: WSGIEnvironment,
     start_response: StartResponse,
 ) -> Iterable[bytes]:
@@ -110,17 +122,20 @@ def _serve(
     participants: list[Participant] = []
     outer = environ.get(KEY)  # this app may be mounted, as WSGI, in one that has parts too
     environ[KEY] = participants
-    for opener in openers:
-        opener(environ)
+    path = environ.setdefault("PATH_INFO", "")  # PEP 3333 lets a server leave it out
     try:
-        path = environ.setdefault("PATH_INFO", "")  # PEP 3333 lets a server leave it out
+        for opener in openers:
+            opener(environ)
         if not path.isascii():
             _check_path(path)
         handled = app._handle(environ)
-    except bottle.HTTPError as refusal:  # of the path
-        bottle.request.bind({**environ, "PATH_INFO": "/", "bottle.app": app})
-        bottle.response.bind()
-        handled = refusal
+    except bottle.HTTPResponse as answer:  # an opener's, or a refusal of the path
+        handled = _bound(app, environ, answer)
+    except Exception as broken:  # an opener; Bottle catches what a handler raises
+        if not app.catchall or isinstance(broken, MemoryError):
+            _end(environ, participants, outer)
+            raise
+        handled = _bound(app, environ, _broken(broken))
     except BaseException:
         _end(environ, participants, outer)
         raise
@@ -146,12 +161,14 @@ def _serve(
         line = response._status_line
         if not line.isascii():
             line = response._wsgi_status_line()
+        for finisher in finishers:
+            finisher(environ, code, headers)
         start_response(line, headers, environ.pop("bottle.exc_info", None))
     except BaseException as error:
         _end(environ, participants, outer)
         if not app.catchall or isinstance(error, MemoryError) or not isinstance(error, Exception):
             raise  # what is no Exception ends the worker, or comes from gevent
-        return _last_resort(environ, start_response)
+        return _last_resort(finishers, environ, start_response)
     if type(out) is list:  # a whole body: connections go back before a slow visitor has read it
         _end(environ, participants, outer)
         return out
@@ -180,6 +197,15 @@ def _header_list(response: Any, code: int) -> Headers:
     if "Content-Type" not in kept:
         out.append(("Content-Type", response.default_content_type))
     return out
+
+
+def _bound(app: Any, environ: WSGIEnvironment, answer: bottle.HTTPResponse) -> bottle.HTTPResponse:
+    """An answer that was given before Bottle knew of the request: it is told of it now, for the error page."""
+    environ["bottle.app"] = app
+    path = environ["PATH_INFO"]
+    bottle.request.bind(environ if path.isascii() else {**environ, "PATH_INFO": "/"})
+    bottle.response.bind()
+    return answer
 
 
 def _check_path(path: str) -> None:
@@ -215,9 +241,13 @@ def _settle(participants: list[Participant], status: int, headers: Headers | Non
 def _as_error(exception: Exception) -> bottle.HTTPError:
     if isinstance(exception, bottle.HTTPError):
         return exception
+    log.error("The request could not be finished", exc_info=exception)
+    return _broken(exception)
+
+
+def _broken(exception: Exception) -> bottle.HTTPError:
     import traceback
 
-    log.error("The request could not be finished", exc_info=exception)
     return bottle.HTTPError(500, "Internal Server Error", exception, "".join(traceback.format_exception(exception)))
 
 
@@ -250,11 +280,16 @@ def _close_body(out: Any) -> None:
         out.close()
 
 
-def _last_resort(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+def _last_resort(finishers: list[Finisher], environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     """The answer when even the error page failed."""
     log.exception("The error page for %s failed as well", environ.get("PATH_INFO", "/"))
     body = b"<!doctype html><title>Error</title><h1>Something went wrong</h1><p>Please try again in a moment.</p>"
     headers = [("Content-Type", "text/html; charset=UTF-8"), ("Content-Length", str(len(body)))]
+    for finisher in finishers:
+        try:
+            finisher(environ, 500, headers)
+        except Exception:
+            log.exception("A part could not finish the answer to %s", environ.get("PATH_INFO", "/"))
     start_response("500 Internal Server Error", headers, sys.exc_info())
     return [body]
 

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 import bottle
 
 from demijohn import config
-from demijohn.bodies import Bodies
-from demijohn.config.prepared import FOLDER as BUNDLED
-from demijohn.database import Database
+from demijohn.config import Config
 from demijohn.errorpages import error_page
-from demijohn.health import Health
-from demijohn.sessions import RequestSession, Sessions
-from demijohn.static import Static
-from demijohn.views import Views
+from demijohn.site.parts import install_parts
 
 if TYPE_CHECKING:
     from typing import TypeVar
 
+    from demijohn.bodies import Bodies
+    from demijohn.database import Database
+    from demijohn.health import Health
     from demijohn.memcached import Memcached
+    from demijohn.sessions import Sessions
     from demijohn.sessions.session import Flash
-    from demijohn.sessions.stores.base import Store
+    from demijohn.static import Static
+    from demijohn.views import Views
 
     Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -36,6 +36,21 @@ class Site(bottle.Bottle):
     :param options: as `bottle.Bottle` takes them.
     :raises ConfigError: naming everything that is wrong with the settings.
     """
+
+    #: The settings, each with its source.
+    settings: Config
+    #: Request bodies within their limits.
+    bodies: Bodies
+    #: The database: `site.db.Model`, `site.db.session`, `with site.db.unit() as db:`.
+    db: Database
+    #: `/_health/live` and `/_health/ready`.
+    health: Health
+    #: The visitors' sessions.
+    sessions: Sessions
+    #: The static files.
+    static: Static
+    #: The templates.
+    views: Views
 
     if TYPE_CHECKING:  # Bottle's own, which say nothing of types: a decorated handler keeps its own
 
@@ -58,53 +73,12 @@ class Site(bottle.Bottle):
         self._cased = root is not None
         if root is None:
             return
-        #: The settings, each with its source.
         self.settings = config.load(os.fspath(root), settings)
         for name in self.settings:
             self.config[name] = self.settings[name]
         self._memcached: Memcached | None = None
-        development = self.development = self.settings["environment"] == "development"
-
-        #: Request bodies within their limits.
-        self.bodies = self.install(Bodies(limit=self.settings["body.limit"]))
-        database = self.settings.section("database")
-        #: The database: `site.db.Model`, `site.db.session`, `with site.db.unit() as db:`.
-        self.db: Database = self.install(
-            Database(
-                database.pop("url"),
-                watch=development,
-                migrations=os.path.join(self.settings.root, "migrations"),
-                workers=self.settings["server.workers"],
-                **database,
-            )
-        )
-        #: `/_health/live` and `/_health/ready`.
-        self.health: Health = self.install(Health({"database": self.db.health} if self.db.url else {}))
-        #: The visitors' sessions.
-        self.sessions: Sessions = self.install(Sessions(self._session_options(), store=self._make_store))
-        #: The static files.
-        self.static: Static = self.install(
-            Static(
-                self._path("static.path"),
-                self.settings["static.url"],
-                development=development,
-                table=os.path.join(self.settings.root, BUNDLED, "static.json"),
-            )
-        )
-        #: The templates.
-        self.views: Views = self.install(
-            Views(
-                self._path("views.path"),
-                development=development,
-                reach={
-                    "session": _CurrentSession(self),
-                    "messages": self.messages,
-                    "static_url": self.static_url,
-                    "settings": self.settings,
-                },
-                compiled=os.path.join(self.settings.root, BUNDLED, "views"),
-            )
-        )
+        self.development: bool = self.settings["environment"] == "development"
+        install_parts(self)
 
     def render(self, template: str, /, **variables: Any) -> str:
         """The template of this name in `views/`, with these variables, as text."""
@@ -124,7 +98,7 @@ class Site(bottle.Bottle):
     def memcached(self) -> Memcached | None:
         """The pool of memcached clients, or None where no server is set."""
         if self._memcached is None and self.settings["memcached.url"]:
-            self.__dict__["_memcached"] = self._open_memcached(self.settings["memcached.url"])
+            self.__dict__["_memcached"] = self.open_memcached(self.settings["memcached.url"])
         return self._memcached
 
     def create_tables(self) -> list[str]:
@@ -167,69 +141,17 @@ class Site(bottle.Bottle):
             if part not in app.plugins:
                 app.install(part)
 
-    def _path(self, name: str) -> str:
-        return os.path.join(self.settings.root, self.settings[name])
-
-    def _session_options(self) -> dict[str, Any]:
-        options = self.settings.section("session")
-        secure = options.pop("secure")
-        return {**options, "secure": None if secure == "auto" else secure}
-
-    def _make_store(self) -> Store:
-        kind, url = self.session_type, self.settings["session.url"]
-        if kind == "memcached":
-            from demijohn.sessions.stores.memcached import MemcachedStore
-
-            return MemcachedStore(self._open_memcached(url) if url else self._need_memcached())
-        if kind in ("sql", "cached-sql"):
-            from demijohn.sessions.stores.sql import SqlStore
-
-            sql = SqlStore.at(url) if url else SqlStore(self.db.alone, self.db.metadata)
-            if kind == "sql":
-                return sql
-            from demijohn.sessions.stores.cached import CachedSqlStore
-
-            return CachedSqlStore(sql, self._need_memcached())
-        if kind == "redis":
-            from demijohn.sessions.stores.redis import RedisStore
-
-            redis = self.settings.section("redis")
-            address = redis.pop("url")
-            return RedisStore.at(url or address, **redis)
-        from demijohn.sessions.stores import open_store
-
-        options = self.sessions.options
-        store: Store = open_store(kind, url, secrets=options.secrets, cookie_name=options.cookie.key)
-        return store
-
-    def _need_memcached(self) -> Memcached:
+    def need_memcached(self) -> Memcached:
+        """The pool, where the settings say that there is one."""
         client = self.memcached
         assert client is not None  # the settings have been judged
         return client
 
-    def _open_memcached(self, servers: Any) -> Memcached:
+    def open_memcached(self, servers: Any) -> Memcached:
+        """A pool of clients of these servers: the site's own, or others, with the site's options."""
         from demijohn.memcached import Memcached
 
         options = self.settings.section("memcached")
         if servers != options.pop("url"):
             options.update(username=None, password=None)  # they are another server's
         return Memcached(servers, **options)
-
-
-class _CurrentSession:
-    """`session` in a template: the session of the request that is being answered."""
-
-    def __init__(self, site: Site) -> None:
-        self._site = site
-
-    def _session(self) -> RequestSession:
-        return self._site.sessions.open(bottle.request.environ)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._session(), name)
-
-    def __getitem__(self, key: str) -> Any:
-        return self._session()[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._session()

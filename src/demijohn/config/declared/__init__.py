@@ -1,0 +1,1 @@
+"""Every setting, declared once, in the order in which `demijohn config` prints them."""

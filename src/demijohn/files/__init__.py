@@ -1,0 +1,1 @@
+"""Uploads, kept where the disk is not."""

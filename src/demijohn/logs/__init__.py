@@ -1,0 +1,1 @@
+"""What the site says of itself: a line for each event, in the dialect of its host."""

@@ -1,0 +1,1 @@
+"""Unhandled errors: each has an id, and is kept where the disk is not."""
