@@ -68,5 +68,5 @@ COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib || :
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 
 clean:
-	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv dist .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""A guestbook: sign up, sign in, write, read, search, page, sign out, here or everywhere."""
+"""A guestbook: sign up, sign in, write, with a picture, read, search, page, sign out, here or everywhere."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, rela
 from demijohn import FormsDict, HTTPError, Site, redirect, request, response
 from demijohn.database.models import Shortcuts
 from demijohn.errors import PasswordError
-from demijohn.security import check_password, hash_password
+from demijohn.files import UploadError
+from demijohn.security import check_password, hash_password, login_required, needs_rehash, redirect_back, safe_path
 
 site = Site(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PER_PAGE, NAME, TEXT, QUERY, PASSWORD = 10, 40, 2000, 100, 8  # entries; characters, of a password at least
+PICTURE, FORM, SIDE, ALT = 10 * 1024**2, 16 * 1024**2, 1200, 200  # bytes of a picture, of a form; pixels; characters
 CONTROLS = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-OWN_PATH = re.compile(r"/(?!/)[!-\[\]-~]*")  # a browser takes "//host" and "/\host" for another site
 BROWSERS, SYSTEMS = ("Edge", "Firefox", "Chrome", "Safari"), ("Windows", "Android", "iPhone", "iPad", "Mac", "Linux")
 EXACT = {"mysql_collate": "utf8mb4_bin"}  # MariaDB usually takes "é" for "e", and any emoji for any other
 
@@ -52,10 +53,14 @@ class Entry(Model):
     author: Mapped[User] = relationship(lazy="joined", innerjoin=True)
     text: Mapped[str] = mapped_column(Text)
     created: Mapped[datetime] = mapped_column(default=now)
+    picture: Mapped[str | None] = site.files.column()  # its name; width and height in pixels, None where not known
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    alt: Mapped[str] = mapped_column(String(ALT), default="")  # what can be seen on it
 
 
 @site.get("/", name="entries")
-def entries(session: Any, **draft: str) -> str:
+def entries(session: Any, text: str = "", alt: str = "", errors: dict[str, str] | None = None) -> str:
     """The page of entries that the address asks for, with the form to write; or a draft, and what is wrong with it."""
     q, number = typed(request.query, "q").strip(), typed(request.query, "page")
     if len(q) > QUERY or CONTROLS.search(q):
@@ -64,33 +69,49 @@ def entries(session: Any, **draft: str) -> str:
     if q:
         query = query.where(Entry.text.icontains(q, autoescape=True))
     page = site.db.page(query, number, PER_PAGE, text="The book does not go on that far.")
-    return site.render("index", user=signed_in(session), page=page, q=q, at=address, most=TEXT, **draft)
+    draft = {"text": text, "alt": alt, "errors": errors or {}}
+    return site.render(
+        "index", user=signed_in(session), page=page, q=q, at=address, most=TEXT, largest=PICTURE, **draft
+    )
 
 
-@site.post("/", name="write")
-def write(session: Any) -> str:
-    user, text = signed_in(session), typed(request.forms, "text").strip()
+@site.post("/", name="write", body_limit=FORM, body_memory=FORM)
+def write(session: Any) -> str:  # without @login_required, whose answer would not show the text again
+    user, text, alt = signed_in(session), typed(request.forms, "text").strip(), one_line(request.forms, "alt")
+    upload, picture, errors = request.files.get("picture"), None, {}
     if user is None:
-        error = "You are not signed in any more. Keep a copy of your text, sign in, and add it again."
+        errors["text"] = "You are not signed in any more. Keep a copy of your text, sign in, and add it again."
     elif not text:
-        error = "There is no text in your entry yet. Please write something."
+        errors["text"] = "There is no text in your entry yet. Please write something."
     elif len(text) > TEXT:
-        error = f"Your entry has {len(text):,} characters, and {TEXT:,} is the most. Please shorten it."
+        errors["text"] = f"Your entry has {len(text):,} characters, and {TEXT:,} is the most. Please shorten it."
     elif CONTROLS.search(text):
-        error = "Your entry holds a character that cannot be shown. Please type it again where it was pasted."
-    else:
-        Entry.create(author_id=user.id, text=text)
+        errors["text"] = "Your entry holds a character that cannot be shown. Please type it again where it was pasted."
+    if len(alt) > ALT or CONTROLS.search(alt):
+        errors["alt"] = f"Please say it in other words, in {ALT} characters at most."
+    if upload and errors:
+        errors["picture"] = "Please choose your picture again, too."  # no browser lets a page fill it in
+    try:
+        picture = site.files.save_picture(upload, max_side=SIDE, limit=PICTURE) if upload and not errors else None
+    except UploadError as error:
+        errors["picture"] = error.message
+    if user and not errors:
+        entry = Entry.create(author_id=user.id, text=text, alt=alt)
+        if picture:
+            entry.picture, entry.width, entry.height = picture.name, picture.width, picture.height
         session.flash("Thank you, your entry is in the book.")
         redirect(site.get_url("entries"))
     response.status = 400 if user else 403
-    return entries(session, text=text, error=error)
+    return entries(session, text, alt, errors)
 
 
 @site.post("/entries/<id>/delete", name="delete")
+@login_required
 def delete(id: str, session: Any) -> None:
-    user, entry = signed_in(session), Entry.get_or_404(id, "This entry is not in the book, or not any more.")
-    if user is None or user.id != entry.author_id:
-        raise HTTPError(403, "Only its author, signed in, can delete an entry.")
+    entry = Entry.get_or_404(id, "This entry is not in the book, or not any more.")
+    if entry.author_id != session.user:
+        raise HTTPError(403, "Only its author can delete an entry.")
+    site.files.delete(entry.picture)
     entry.delete()
     session.flash("Your entry is deleted.")
     redirect(site.get_url("entries"))
@@ -129,10 +150,14 @@ def sign_up(db: Session, session: Any) -> str:
 
 @site.post("/sign-in")
 def sign_in(db: Session, session: Any) -> str:
-    name = typed_name()
+    name, password = typed_name(), typed(request.forms, "password")
+    attempt = site.throttle.attempt(name.casefold())  # raises a 429 where there have been too many
     user = db.scalar(select(User).where(User.key == name.casefold())) if name.isprintable() else None
     db.commit()  # a password takes 0.3 s to check; others can write meanwhile
-    if check_password(typed(request.forms, "password"), user.password if user else None) and user:
+    if check_password(password, user.password if user else None) and user:
+        attempt.succeeded()
+        if needs_rehash(user.password):
+            user.password = hash_password(password)
         enter(session, user, f"Good to see you again, {user.name}.")
     response.status = 403
     errors = {"form": "This name and this password do not belong together. Please try again."}
@@ -150,8 +175,9 @@ def sign_out(session: Any) -> None:
 
 
 @site.get("/account", name="account")
+@login_required
 def show_account(session: Any) -> str:
-    user = signed_in(session) or redirect(site.get_url("sign-in", next=request.path))
+    user = User.get_or_404(session.user, "This account is not here any more.")
     can = site.sessions.can_list  # memcached alone, for one, cannot find the sessions of a user
     return site.render("account", user=user, visits=site.sessions.of(user.id) if can else None, own=session.id, day=day)
 
@@ -174,11 +200,11 @@ def signed_in(session: Any) -> User | None:
 
 
 def enter(session: Any, user: User, welcome: str) -> None:
-    """Sign `user` in, and go on to where they came from."""
+    """Sign `user` in, and go on to where they came from: a path of this site, whatever the form says."""
     session.login(user.id)
     session["browser"] = browser()
     session.flash(welcome)
-    redirect(next_path(request.forms))
+    redirect_back(site.get_url("entries"))
 
 
 def browser() -> str:
@@ -190,13 +216,17 @@ def browser() -> str:
 
 def next_path(fields: FormsDict) -> str:
     """Where to go after signing in: what the field `next` says, if it is a path of this site."""
-    path = typed(fields, "next")
-    return path if OWN_PATH.fullmatch(path) else str(site.get_url("entries"))
+    return safe_path(typed(fields, "next"), site.get_url("entries"))
 
 
 def typed_name() -> str:
     """The name in the form, each character in one spelling, with single spaces between words."""
     return " ".join(unicodedata.normalize("NFKC", typed(request.forms, "name")).split())
+
+
+def one_line(fields: FormsDict, name: str) -> str:
+    """What was typed into a field, with single spaces between words."""
+    return " ".join(typed(fields, name).split())
 
 
 def typed(fields: FormsDict, name: str) -> str:

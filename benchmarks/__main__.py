@@ -11,12 +11,12 @@ import sys
 import time
 from typing import Any
 
-from benchmarks import bundle, idle, measures, sessions
+from benchmarks import bundle, front, idle, measures, sessions, static
 from benchmarks.contestants import CONTESTANTS, HERE, Worker, install_flask
 from benchmarks.report import tables
 from benchmarks.services import running
 
-MEASURES = ("cpu", "sessions", "trips", "idle", "cold", "bundle", "memory")
+MEASURES = ("cpu", "front", "static", "sessions", "trips", "idle", "cold", "bundle", "memory")
 
 
 def main() -> int:
@@ -55,6 +55,10 @@ def main() -> int:
             match name:
                 case "cpu":
                     results[name] = measures.cpu(contestants, services, arguments.rounds, arguments.seconds)
+                case "front":
+                    results[name] = front.measure(services, arguments.rounds, arguments.seconds)
+                case "static":
+                    results[name] = static.measure(arguments.rounds)
                 case "sessions":
                     results[name] = sessions.measure(services, arguments.rounds, arguments.seconds)
                 case "trips":

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -39,6 +40,8 @@ class Contestant:
 class Workload:
     path: str
     cookie: bool = False
+    #: What the server puts into the environ besides: pairs.
+    environ: tuple[tuple[str, str], ...] = ()
 
 
 WORKLOADS = {
@@ -83,19 +86,34 @@ def environment(services: Services, *, listening: bool = False) -> dict[str, str
 
 
 class Worker:
-    """A contestant's process, signed in."""
+    """A contestant's process, signed in.
 
-    def __init__(self, contestant: Contestant, services: Services, *, listening: bool = False) -> None:
+    :param listening: ask MariaDB and memcached where what they are asked can be heard.
+    :param signed_in: False for one that has no sessions.
+    :param variables: of its environment, besides.
+    """
+
+    def __init__(
+        self,
+        contestant: Contestant,
+        services: Services,
+        *,
+        listening: bool = False,
+        signed_in: bool = True,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.contestant = contestant
         self._process = subprocess.Popen(
             contestant.command(),
             cwd=HERE,
-            env=environment(services, listening=listening),
+            env={**environment(services, listening=listening), **(variables or {})},
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
         self._cookie = ""
+        if not signed_in:
+            return
         try:
             headers = self._ask(do="call", path="/login", cookie="", times=1)["headers"]
         except BaseException:
@@ -131,8 +149,9 @@ class Worker:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
-    def _request(self, workload: Workload) -> dict[str, str]:
-        return {"path": workload.path, "cookie": self._cookie if workload.cookie else ""}
+    def _request(self, workload: Workload) -> dict[str, Any]:
+        cookie = self._cookie if workload.cookie else ""
+        return {"path": workload.path, "cookie": cookie, "environ": dict(workload.environ)}
 
     def _ask(self, **order: Any) -> Any:
         assert self._process.stdin

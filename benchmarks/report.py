@@ -14,6 +14,10 @@ def tables(results: Results) -> str:
     parts = [_versions(results)]
     if "cpu" in results:
         parts += [_cpu(results, "cpu", "CPU"), _cpu(results, "wall", "Clock")]
+    if "front" in results:
+        parts.append(_front(results))
+    if "static" in results:
+        parts += [_static(results), _static_boot(results)]
     if "sessions" in results:
         parts += [_sessions(results, "cpu", "CPU"), _sessions(results, "wall", "clock"), _session_trips(results)]
     if "trips" in results:
@@ -57,6 +61,33 @@ def _cpu(results: Results, clock: str, name: str) -> str:
         if glue and who != "glue":
             rows.append(["  to glue", *(f"{ratio(of[w][clock], glue[w][clock]):.2f}" for w in WORKLOADS)])
     return _table(f"{name}, microseconds a request (medians)", WORKLOADS, rows)
+
+
+def _front(results: Results) -> str:
+    rows = []
+    for case, of in results["front"].items():
+        bare, site = of["bottle alone"], of["demijohn, no models"]
+        figures = (f"{median(of['cpu']):.1f}" for of in (bare, site))
+        rows.append([case, *figures, f"{ratio(site['cpu'], bare['cpu']):.2f}"])
+    title = "Plaintext with everything on, CPU, microseconds a request (medians)"
+    return _table(title, ["bottle alone", "demijohn", "demijohn to bottle"], rows)
+
+
+def _static(results: Results) -> str:
+    found, rows = results["static"]["requests"], []
+    for who, of in found.items():
+        row = [who]
+        for case in ("200", "304"):
+            row.append(f"{median(of[case]):.1f}")
+            row += [f"{ratio(of[case], found[other][case]):.3f}" for other in ("bottle", "whitenoise")]
+        rows.append(row)
+    columns = [f"{case}{what}" for case in ("200", "304") for what in ("", " to bottle", " to whitenoise")]
+    return _table("A static file, CPU, microseconds a request (medians)", columns, rows)
+
+
+def _static_boot(results: Results) -> str:
+    rows = [[case, f"{median(of):.1f}"] for case, of in results["static"]["boot"].items()]
+    return _table("500 static files, 12 MB, milliseconds of CPU (medians)", ["at the start"], rows)
 
 
 def _sessions(results: Results, clock: str, name: str) -> str:

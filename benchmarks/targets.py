@@ -63,6 +63,24 @@ def _bundle(case: str) -> Callable[[Results], float]:
     return lambda results: ratio(results["bundle"][case]["bundle"], results["bundle"][case]["sources"])
 
 
+def _front(case: str) -> Callable[[Results], float]:
+    return lambda results: ratio(
+        *(results["front"][case][name]["cpu"] for name in ("demijohn, no models", "bottle alone"))
+    )
+
+
+def _static(case: str, than: str) -> Callable[[Results], float]:
+    def figure(results: Results) -> float:
+        found = results["static"]["requests"]
+        return ratio(found["demijohn, the part alone"][case], found[than][case])
+
+    return figure
+
+
+def _static_boot(case: str) -> Callable[[Results], float]:
+    return lambda results: float(median(results["static"]["boot"][case]))
+
+
 def _memory(results: Results) -> float:
     return float(median(results["memory"]["demijohn"]) - median(results["memory"]["glue"]))
 
@@ -75,6 +93,13 @@ TARGETS = (
     Target("CPU of one row by its key, of glue's", 0.76, _cpu("db")),
     Target("CPU of plaintext, of glue's", 1.10, _cpu("plaintext")),
     Target("CPU of session-read, of glue's", 1.20, _cpu("session-read")),
+    Target("CPU of plaintext with everything on, of bare Bottle's", 1.35, _front("directly")),
+    Target("the same behind a router", 1.35, _front("behind a router")),
+    Target("CPU of a static file, of Bottle's static_file", 0.10, _static("200", "bottle")),
+    Target("CPU of a static file, of WhiteNoise's", 0.35, _static("200", "whitenoise")),
+    Target("CPU of a static file that the visitor has, of WhiteNoise's", 1.00, _static("304", "whitenoise")),
+    Target("500 static files at the start, each one hashed, ms", 40, _static_boot("sources, all addresses")),
+    Target("500 static files at the start of a bundle, ms", 5, _static_boot("bundled")),
     Target("CPU of an untouched session, of none at all", 1.03, _session("untouched", "no sessions")),
     Target("CPU of a session's read on memcached, of one by hand", 1.15, _session("read")),
     Target("CPU of a session's write on memcached, of one by hand", 1.25, _session("write")),

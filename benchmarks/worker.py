@@ -109,7 +109,7 @@ def obey(app: Any, order: dict[str, Any]) -> Any:
         return {name: version(name) for name in order["of"]}
     if order["do"] == "resident":
         return resident()
-    environ = make_environ(order["path"], order["cookie"])
+    environ = {**make_environ(order["path"], order["cookie"]), **order.get("environ", {})}
     if order["do"] == "measure":
         return measure(app, environ, order["seconds"])
     for _ in range(order["times"]):

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.ready import demijohn_run
 from tests.sites import ROOT, clean_environment
 
 #: What a site imports. The compiled parts of them are left out; they do without.
@@ -76,9 +77,7 @@ def put(folder: Path, name: str, content: str | bytes = "") -> Path:
 
 def bundle(host: str, *words: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run `demijohn bundle` in a process of its own."""
-    command = [sys.executable, "-W", "error", "-m", "demijohn", "bundle", host, *words]
-    surroundings = {**clean_environment(), **(environ or {})}
-    return subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False)
+    return demijohn_run("bundle", host, *words, folder=ROOT, environment=clean_environment(**(environ or {})))
 
 
 def made(host: str, *words: str, environ: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -6,13 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.ready import demijohn_run
 from tests.sites import clean_environment
 
 NEW = [sys.executable, "-m", "demijohn", "new"]
 
 
 def new(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*NEW, *words], cwd=folder, env=clean_environment(), capture_output=True, text=True)
+    return demijohn_run("new", *words, folder=folder, environment=clean_environment())
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -24,7 +24,7 @@ from demijohn.sessions.stores.memcached import MemcachedStore
 from demijohn.sessions.stores.sql import SqlStore
 
 SECRET = "a secret of the tests"
-PROCESSES, THREADS, SESSIONS = 8, 8, 1000
+PROCESSES, THREADS, SESSIONS = 8, 8, 400
 #: Sessions of each process that no other uses, and whose ids it changes.
 _OWN = 25
 SHARED = SESSIONS - PROCESSES * _OWN

@@ -43,7 +43,7 @@ class Web:
     async def _exchange(self, method: str, path: str, cookie: str | None) -> bytes:
         reader, writer = await asyncio.open_connection(HOST, self._port)
         try:
-            carried = f"Cookie: {cookie}\r\n" if cookie else ""
+            carried = f"Cookie: {cookie}\r\nSec-Fetch-Site: same-origin\r\n" if cookie else ""
             fields = f"Host: localhost\r\nConnection: close\r\nContent-Length: 0\r\n{carried}"
             writer.write(f"{method} {path} HTTP/1.1\r\n{fields}\r\n".encode())
             return await reader.read()

@@ -17,8 +17,9 @@ import yaml
 
 from demijohn import Site
 from tests.client import Client
+from tests.ready import demijohn_run
 from tests.services import Memcached, Redis
-from tests.sites import clean_environment
+from tests.sites import ROOT, clean_environment
 
 DOOR = """
 import os
@@ -71,7 +72,8 @@ class Place:
 
     def run(self, *words: str) -> tuple[int, str, str]:
         """Exit status, stdout and stderr of `demijohn sessions ...`."""
-        done = subprocess.run(self.command(*words), capture_output=True, text=True, env=clean_environment(), timeout=60)
+        whole = ["sessions", words[0], "--root", str(self.root), *words[1:]]
+        done = demijohn_run(*whole, folder=ROOT, environment=clean_environment())
         assert "Traceback" not in done.stderr
         return done.returncode, done.stdout, done.stderr
 

@@ -173,6 +173,11 @@ def _changed(path: str, old: str, new: str) -> Callable[[Trial], str]:
     return lambda trial: trial.change(path, old, new)
 
 
+def _refused_file(trial: Trial) -> str:
+    trial.write("static/lesson.py", "print('Hello')\n")
+    return trial.write("views/lesson.html", "<a href=\"{{ static_url('lesson.py') }}\">\n") + ":1"
+
+
 def _whole(path: str, old: str, new: str) -> Callable[[Trial], str]:
     """A change whose fault lies in no line."""
     return lambda trial: trial.change(path, old, new).partition(":")[0]
@@ -251,6 +256,9 @@ PLANTS = (
     Plant("S116", "cloudrun", _setting("body.limit: 40 MiB")),
     Plant("S117", "heroku", _setting("static.path: Static"), alone=True),
     Plant("S118", "heroku", _setting("database.echo: true")),
+    Plant("S119", "heroku", _setting("security.csp: off")),
+    Plant("S119", "vm", _setting("security.csp: {script-src: unsafe-inline}"), alone=True),
+    Plant("S120", "docker", _setting("security.https: on")),
     Plant("F201", "heroku", _gone("main.py"), alone=True),
     Plant("F201", "vm", _gone("main.py"), alone=True),
     Plant("F201", "sae", _gone("index.wsgi"), alone=True),
@@ -283,6 +291,8 @@ PLANTS = (
     Plant("F221", "heroku", _file("views/filter.html", "<p>\n{{ user | uper }}\n", 2)),
     Plant("F222", "heroku", _file("views/logo.html", "<p>\n\n<img src=\"{{ static_url('Icon.svg') }}\">\n", 3)),
     Plant("F222", "heroku", _code("ICON = site.static_url('logo.png')")),
+    Plant("F222", "heroku", _code("ICON = site.static.url('logo.png')")),
+    Plant("F222", "heroku", _refused_file),
     # Where some of the code cannot be read (F203), nobody knows all routes.
     Plant("F223", "heroku", _file("views/link.html", "<a href=\"{{ url('hoem') }}\">\n", 1), alone=True),
     Plant("F224", "heroku", _file("views/child.html", "{% extends 'bsae.html' %}\n", 1)),

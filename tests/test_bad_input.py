@@ -135,7 +135,7 @@ def test_json(tmp_path: Path) -> None:
         for body in bodies:
             status, text = ask(server, post("/", "application/json", body))
             assert status in (400, 413), (body[:20], text)
-            assert "message" in text
+            assert "detail" in text
             assert "Traceback" not in text
         assert ask(server, post("/", "application/json", b'{"a": [1]}')) == (200, '{"taken": {"a": [1]}}')
         assert "Traceback" not in server.log()

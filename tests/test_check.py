@@ -267,8 +267,7 @@ def test_an_alias_hides_nothing(trial: Trial) -> None:
 
 
 def checked(root: Path, *words: str) -> tuple[int, dict[str, Any]]:
-    command = [sys.executable, "-W", "error", "-m", "demijohn", "check", *words, "--json", "--root", str(root)]
-    done = subprocess.run(command, capture_output=True, text=True, env=clean_environment(), check=False)
+    done = demijohn_run("check", *words, "--json", "--root", str(root), folder=ROOT, environment=clean_environment())
     assert done.stderr == ""
     return done.returncode, json.loads(done.stdout)
 

@@ -87,8 +87,8 @@ def test_store_that_was_chosen_is_printed_with_the_reason(
 
 
 def test_one_section(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["config", "static", "--root", str(root)]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["static.path", "static.url"]
+    assert main(["config", "views", "--root", str(root)]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["views.path"]
 
 
 def test_unknown_setting(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.places import Place, id_of, opened
+from tests.ready import demijohn_run
 from tests.services import MariaDB, Memcached, until
 from tests.sites import clean_environment
 
@@ -166,13 +167,7 @@ def test_list_tells_no_values(store: str, request: pytest.FixtureRequest) -> Non
     ],
 )
 def test_wrong_use(words: list[str], tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "demijohn", "sessions", *words],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = demijohn_run("sessions", *words, folder=tmp_path, environment=clean_environment())
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("usage: demijohn")
 

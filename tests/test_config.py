@@ -42,7 +42,8 @@ def nothing_preferred() -> Iterator[None]:
 
 def test_without_a_file_there_are_defaults(tmp_path: Path) -> None:
     settings = config.load(tmp_path, None, SAFE)
-    chosen = {"secret", "session.secret", "database.url", "database.pool_size", "database.max_overflow", "session.type"}
+    chosen = {"secret", "session.secret", "session.type", "database.url", "database.pool_size", "database.max_overflow"}
+    chosen.update(("security.https", "files.store"))
     for name in OPTIONS.keys() - chosen:
         assert settings[name] == OPTIONS[name].default
         assert settings.source(name) == "default"
@@ -176,7 +177,7 @@ def test_config_is_a_mapping_in_the_order_of_declaration(tmp_path: Path) -> None
     assert settings["app.title"] == "Shop"
     assert settings.source("app.title") == "config.yaml:1"
     assert settings.get("nothing") is None
-    assert {*settings.section("static")} == {"path", "url"}
+    assert {*settings.section("static")} == {"path", "url", "hash", "keep"}
 
 
 @pytest.mark.parametrize(
@@ -184,7 +185,7 @@ def test_config_is_a_mapping_in_the_order_of_declaration(tmp_path: Path) -> None
     [
         ("session.timout", "no setting called session.timout; did you mean session.timeout?"),
         ("Session.Timeout", "did you mean session.timeout?"),
-        ("timeout", "did you mean memcached.timeout or redis.timeout or session.timeout?"),
+        ("timeout", "did you mean memcached.timeout or redis.timeout or session.timeout or body.timeout?"),
         ("sesion.samesite", "did you mean session.samesite?"),
         ("cookies.samesite", "did you mean session.samesite?"),
         ("zzzzzz", "no setting called zzzzzz"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.sites import clean_environment
 from tests.trove import Trove
 
 DOOR = """
@@ -95,9 +97,14 @@ def test_what_cannot_be_made_up(sqlite_trove: Trove, tmp_path: Path) -> None:
 
 def test_without_faker(sqlite_trove: Trove, tmp_path: Path) -> None:
     (tmp_path / "faker.py").write_text("raise ModuleNotFoundError('No module named faker')")
-    status, out, err = sqlite_trove.run("dummy", "5", PYTHONPATH=os.fspath(tmp_path))
-    assert (status, out) == (1, "")
-    assert err.endswith("Install it: pip install 'demijohn[dummy]'\n")
+    done = subprocess.run(
+        sqlite_trove.command("dummy", "5"),
+        env=clean_environment(PYTHONPATH=os.fspath(tmp_path)),
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("Install it: pip install 'demijohn[dummy]'\n")
 
 
 @pytest.mark.parametrize("words", [["dummy", "1"], ["dump", "-"], ["load", "-"], ["shell", "x"], ["populate", "x.csv"]])

@@ -149,6 +149,13 @@ def test_the_host_and_the_settings_say_which_extras(site: Path) -> None:
     sasl = {"memcached__url": "a:1", "memcached__username": "me", "memcached__password": "secret"}
     assert extras("vm", "3.13", **sasl) == {"server", "sasl"}
     assert extras("vm", "3.11", **sasl) == {"server"}
+    assert extras("vm", files__store="s3", files__bucket="b") == {"server", "s3"}
+    assert extras("vm", files__store="gcs", files__bucket="b") == {"server", "gcs"}
+    (site / "app").mkdir()
+    (site / "app" / "notes.py").write_text("file = site.files.save_picture(upload)\n")
+    assert extras("vm") == {"server", "images"}
+    assert "images" not in extras("sae")  # nothing compiled runs there
+    (site / "app" / "notes.py").unlink()
     (site / "migrations" / "versions").mkdir(parents=True)
     (site / "migrations" / "versions" / "a.py").touch()
     assert extras("vm") == {"server", "migrations"}

@@ -75,4 +75,4 @@ def test_a_visitor_signs_up_writes_and_reads(name: str, tmp_path: Path, mariadb_
     environ = {**host.environ, "DATABASE_URL": mariadb_url.replace("+pymysql", ""), "SECRET_KEY": SECRET}
     run(commands.release or "PYTHONPATH=src python -m demijohn db create", environ, site)
     with Instance(commands.serve, environ, site) as instance:
-        assert visited(instance.url, X_Forwarded_Proto="https").secure
+        assert visited(instance.url, X_Forwarded_Proto="https", X_Forwarded_For="203.0.113.9, 192.0.2.1").secure

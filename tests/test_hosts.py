@@ -116,7 +116,9 @@ def test_what_a_host_forbids_is_not_set_for_it(host: hosts.Host) -> None:
 
 @pytest.mark.parametrize("host", HOSTS, ids=lambda host: host.name)
 def test_proxies_are_believed_whole_or_not_at_all(host: hosts.Host) -> None:
-    hops, client, scheme = host.proxies
+    hops, client, scheme, peers, own = host.proxies
+    assert hops or not (peers or own or host.https)
+    assert not peers or host.defaults.get("server.host") != "0.0.0.0"  # noqa: S104
     assert bool(hops) is bool(client) is bool(scheme)
     assert all(re.fullmatch(r"|[A-Z][A-Za-z]*(-[A-Z][A-Za-z]*)+", header) for header in (client, scheme))
 

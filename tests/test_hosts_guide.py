@@ -47,6 +47,7 @@ def facts(host: Host) -> list[str]:
         f"Python: {', '.join(host.pythons) or 'any'}",
         f"Start: {_start(host)}",
         f"Proxy's headers: {_proxies(host)}",
+        f"Over http: {'sent to https' if host.https else '-'}",
         f"Settings: {_ticked(f'{name}: {_value(value)}' for name, value in host.defaults.items())}",
         f"Database: {_database(host)}",
         f"Release: {_ticked(host.release)}",
@@ -97,8 +98,16 @@ def _start(host: Host) -> str:
 
 
 def _proxies(host: Host) -> str:
-    hops, client, scheme = host.proxies
-    return f"the address in `{client}`, the scheme in `{scheme}`; proxies: {hops}" if hops else "none is believed"
+    proxies = host.proxies
+    if not proxies.hops:
+        return "none is believed"
+    words = [f"the address in `{proxies.client}`, the scheme in `{proxies.scheme}`; proxies: {proxies.hops}"]
+    if proxies.peers:
+        words.append(f"believed from {_ticked(proxies.peers)}")
+    if proxies.own:
+        own = (f"{name}..." if name.endswith("-") else name for name in proxies.own)
+        words.append(f"sent by nobody else: {_ticked(own)}")
+    return "; ".join(words)
 
 
 def _value(value: object) -> str:

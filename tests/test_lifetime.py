@@ -290,3 +290,68 @@ def test_status_and_headers_are_what_bottle_makes_of_them(which: str) -> None:
         body = app({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda *start, begun=begun: begun.append(start[:2]))
         answers.append((begun, list(body)))
     assert answers[0] == answers[1]
+
+
+# An opener's own answer
+
+
+def ready_app(*finishers: Any, joins: Witness | None = None, body: Any = None) -> bottle.Bottle:
+    app = bottle.Bottle()
+
+    def opener(environ: Any) -> Any:
+        if environ["PATH_INFO"] != "/ready":
+            return None
+        if joins is not None:
+            lifetime.join(lifetime.joined(environ), joins)
+        return "203 Ready", 203, [("Content-Type", "text/plain")], [b"ready"] if body is None else body
+
+    lifetime.attach(app, opener)
+    lifetime.attach(app, lambda environ: environ.setdefault("later", True) and None)
+    for finisher in finishers:
+        lifetime.attach(app, finisher=finisher)
+    app.get("/page", callback=lambda: "page")
+    app.add_hook("before_request", lambda: bottle.response.set_header("X-Bottle", "1"))
+    return app
+
+
+def test_what_an_opener_returns_goes_out_as_it_is() -> None:
+    client = Client(ready_app(lambda environ, status, headers: headers.append(("X-Status", str(status)))))
+    answer = client.get("/ready")
+    assert (answer.status, answer.body) == (203, b"ready")
+    assert answer.headers == [("Content-Type", "text/plain"), ("X-Status", "203")]
+    answer = client.get("/page")
+    assert (answer.text, answer.header("X-Status"), answer.header("X-Bottle")) == ("page", "200", "1")
+
+
+@pytest.mark.parametrize("body", [None, iter([b"re", b"ady"])], ids=["whole", "in pieces"])
+def test_who_joins_in_an_opener_is_settled_and_closed(body: Any) -> None:
+    witness = Witness()
+    answer = Client(ready_app(joins=witness, body=body)).get("/ready")
+    assert (answer.status, answer.body, answer.header("X-Witness")) == (203, b"ready", "0")
+    assert witness.seen == ["settle 203", *(["settle 200 late"] if body else []), "close"]
+
+
+def test_who_cannot_settle_makes_an_error_of_it() -> None:
+    witness = Witness(fails=bottle.HTTPError(409, "not kept"))
+    answer = Client(ready_app(joins=witness)).get("/ready")
+    assert answer.status == 409
+    assert witness.seen[-1] == "close"
+
+
+def test_a_finisher_that_fails_has_the_last_resort_answer(caplog: pytest.LogCaptureFixture) -> None:
+    def fails(environ: Any, status: int, headers: Any) -> None:
+        raise OSError("the finisher is broken")
+
+    answer = Client(ready_app(fails)).get("/ready")
+    assert answer.status == 500
+    assert "Something went wrong" in answer.text
+    assert "the finisher is broken" in caplog.text
+
+
+def test_no_request_is_left_behind_or_taken_from_the_outer_one() -> None:
+    for outer in (None, [Witness()]):
+        environ: dict[str, Any] = {"REQUEST_METHOD": "GET", "PATH_INFO": "/ready"}
+        if outer is not None:
+            environ[lifetime.KEY] = outer
+        assert list(ready_app()(environ, lambda *start: None)) == [b"ready"]
+        assert environ.get(lifetime.KEY) is outer

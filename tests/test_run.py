@@ -212,7 +212,7 @@ def test_db_create(site: Running) -> None:
             command, cwd=site.folder, env=clean_environment(), capture_output=True, text=True, check=True
         )
         said.append(run.stdout)
-    assert said == ["Made demijohn_sessions.\n", "All tables are there.\n"]
+    assert said == ["Made demijohn_sessions, demijohn_shared, demijohn_tickets.\n", "All tables are there.\n"]
     environment = clean_environment(DATABASE_URL=f"mysql://root:hidden@{HOST}:1/none")
     run = subprocess.run(command, cwd=site.folder, env=environment, capture_output=True, text=True)
     assert run.returncode == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import sqlalchemy
 import yaml
 
 from demijohn.doors import load_site
+from tests.ready import demijohn_run
 from tests.sites import clean_environment
 
 DOOR = """
@@ -123,16 +123,8 @@ class Trove:
 
     def run(self, *words: str, given: str | None = None, **variables: str) -> tuple[int, str, str]:
         """Exit status, stdout and stderr of `demijohn db ...`."""
-        done = subprocess.run(
-            self.command(*words),
-            input=given,
-            capture_output=True,
-            text=True,
-            cwd=self.root,
-            env={**clean_environment(), **variables},
-            timeout=300,
-            stdin=subprocess.DEVNULL if given is None else None,
-        )
+        whole = ["db", "--root", str(self.root), *words]
+        done = demijohn_run(*whole, folder=self.root, environment={**clean_environment(), **variables}, given=given)
         assert "Traceback" not in done.stderr, done.stderr
         return done.returncode, done.stdout, done.stderr
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
@@ -12,11 +11,15 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from tests.chromium import chromium
 from tests.readonly import readonly
+from tests.ready import demijohn_run
 from tests.site.serving import embedded as embedded
 from tests.site.visitor import PASSWORD
 from tests.sites import ROOT, clean_environment, running
 
 GUNICORN = [sys.executable, "-m", "gunicorn", "--workers=2", "--config", str(ROOT / "gunicorn.conf.py"), "main:app"]
+
+#: What the console says of each page that is refused.
+STATUS = "the server responded with a status of"
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +45,7 @@ def travelling(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def make_tables(settings: dict[str, str]) -> None:
-    command = [sys.executable, "-m", "demijohn", "db", "create"]
-    subprocess.run(command, cwd=ROOT, env=clean_environment(**settings), check=True, capture_output=True)
+    demijohn_run("db", "create", folder=ROOT, environment=clean_environment(**settings)).check_returncode()
 
 
 Open = Callable[..., Page]
@@ -65,7 +67,7 @@ def open_page(browser: Browser) -> Iterator[Open]:
         context.set_default_timeout(20_000)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda m: complaints.append(m.text) if not refusals or "status of 4" not in m.text else None)
+        page.on("console", lambda m: complaints.append(m.text) if not (refusals and STATUS in m.text) else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("requestfailed", failed)
         host = urlsplit(address).netloc
@@ -85,6 +87,13 @@ def sign_up(page: Page, name: str) -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign up").click()
     expect(page.get_by_role("status")).to_have_text(f"Welcome, {name}.")
+
+
+def sign_in(page: Page, name: str) -> None:
+    """On the page for it."""
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
 
 
 def write(page: Page, text: str) -> None:

@@ -336,14 +336,19 @@ class TemplateMissingError(DemijohnError):
 
 
 class BodyLimitError(DemijohnError):
-    """A route's `body_limit` is not a number of bytes."""
+    """A route's `body_limit`, or another of these options, is not a number."""
 
-    def __init__(self, rule: str, limit: object) -> None:
-        super().__init__(f"The route {rule} has body_limit={limit!r}. It is a number of bytes, such as 1048576.")
+    def __init__(self, rule: str, option: str, value: object) -> None:
+        unit = {"body_parts": "of fields and files, such as 100", "body_timeout": "of seconds, such as 30"}.get(
+            option, "of bytes, such as 1048576"
+        )
+        super().__init__(f"The route {rule} has {option}={value!r}. It is a number {unit}.")
         #: The route's rule.
         self.rule = rule
+        #: The option's name.
+        self.option = option
         #: What stands there.
-        self.limit = limit
+        self.value = value
 
 
 class StaticError(DemijohnError):

@@ -16,6 +16,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+#: Whether a server may fork this process without a word to Python: uWSGI, NGINX Unit, Windows. Elsewhere no request
+#: need ask; a system call takes longer than all else that a small one does.
+UNHEARD = "uwsgi" in sys.modules or "NXT_UNIT_INIT" in os.environ or not hasattr(os, "register_at_fork")
 _acts: list[Callable[[], bool]] = []
 _renewing = threading.Lock()  # taken in a child only, so that no fork copies it while it is held
 _process = os.getpid()

@@ -12,7 +12,7 @@ from demijohn.bodies import Bodies
 LIMIT = 100_000
 
 app = bottle.Bottle()
-app.install(Bodies(limit=LIMIT, fields=20))
+app.install(Bodies(limit=LIMIT, parts=20))
 
 
 def say(error: bottle.HTTPError) -> str:

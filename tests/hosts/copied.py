@@ -36,15 +36,7 @@ def written_for(host: str, folder: Path, *options: str) -> Path:
 
 def demijohn(site: Path, *words: str, **variables: str) -> str:
     """What a command of ours prints, asked in the site's folder; a failure where it fails."""
-    done = subprocess.run(
-        [sys.executable, "-m", "demijohn", *words],
-        cwd=site,
-        env=clean_environment(**variables),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = demijohn_run(*words, folder=site, environment=clean_environment(**variables))
     if "could not be fetched: the network" in done.stderr:
         missing(done.stderr)
     if done.returncode:

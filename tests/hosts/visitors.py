@@ -8,7 +8,7 @@ import http.cookiejar
 import urllib.request
 
 from tests.services import MariaDB, until
-from tests.site.visitor import Answer, Visitor, _Stay, unique
+from tests.site.visitor import Visitor, _Stay, unique
 
 SECRET = "a-secret-of-the-tests-and-of-nobody-else"
 
@@ -30,7 +30,7 @@ class Guest(Visitor):
 
     def __init__(self, url: str, **headers: str) -> None:
         super().__init__(url)
-        self._headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
         self._opener = urllib.request.build_opener(_Stay, urllib.request.HTTPCookieProcessor(self.cookies), _FromProxy)
         # By https the cookie has come as far as to them.
         self.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(secure_protocols=("http", "https")))
@@ -40,11 +40,6 @@ class Guest(Visitor):
         """Whether the session's cookie is for https only."""
         (cookie,) = self.cookies
         return cookie.secure
-
-    def _open(self, request: urllib.request.Request) -> Answer:
-        for name, value in self._headers.items():
-            request.add_header(name, value)
-        return super()._open(request)
 
 
 def visited(url: str, **headers: str) -> Guest:

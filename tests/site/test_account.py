@@ -88,7 +88,36 @@ def test_who_is_no_longer_among_the_users_is_nobody(tmp_path: Path) -> None:
         anna = Visitor(address).sign_up("Anna")
         with closing(sqlite3.connect(file)) as database, database:
             database.execute("DELETE FROM users")
-        assert anna.get("/account").location.path == "/sign-in"
+        answer = anna.get("/account")
+        assert answer.status == 404
+        assert "This account is not here any more." in answer.page
         page = anna.get("/").page
         assert "Sign in" in page
         assert anna.write("Am I still here?").status == 403
+
+
+def test_guessing_a_password_is_slow(embedded: str) -> None:
+    name = unique("anna")
+    Visitor(embedded).sign_up(name)
+    guesser = Visitor(embedded)
+    statuses = [guesser.post("/sign-in", name=name, password="a guess").status for name in (name, name.upper()) * 6]
+    assert statuses[:5] == [403] * 5
+    assert 429 in statuses[5:], "a wait of seconds, which grows"
+    answer = guesser.post("/sign-in", name=unique("Nobody"), password="a guess")
+    assert answer.status == 403, "of somebody else nothing was counted"
+
+
+def test_a_form_of_another_site_does_nothing(embedded: str) -> None:
+    anna = Visitor(embedded).sign_up(unique("Anna"))
+    text = unique("forged ")
+    anna.headers["Sec-Fetch-Site"] = "cross-site"
+    answer = anna.write(text)
+    assert answer.status == 403
+    assert "came from a page of another site" in answer.page
+    del anna.headers["Sec-Fetch-Site"]
+    assert anna.write(text).status == 403, "an old browser, without the token"
+    token = re.search('name="csrf" value="([^"]+)"', anna.get("/").page)
+    assert token
+    assert text not in anna.get("/").page
+    assert anna.post("/", text=text, csrf=token[1]).status in (302, 303)
+    assert text in anna.get("/").page

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Barrier
 from urllib.parse import quote, urlencode
@@ -12,7 +13,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from .serving import served
-from .visitor import PASSWORD, Answer, Visitor, unique
+from .visitor import PASSWORD, Answer, Visitor, entry_id, picture_of, png, unique, written
 
 
 @pytest.fixture
@@ -244,12 +245,18 @@ def test_who_was_signed_out_while_writing_keeps_the_text(visitor: Visitor) -> No
     assert ">\nA long letter</textarea>" in answer.page
 
 
-def entry_id(visitor: Visitor, text: str) -> str:
-    found = re.search(
-        r'id="entry-(\d+)">\s*<article[^>]*>\s*<p class="text" dir="auto">' + re.escape(text), visitor.get("/").page
-    )
-    assert found, text
-    return found[1]
+def test_an_entry_is_shown_with_its_picture(anna: Visitor) -> None:
+    text = unique("with a picture ")
+    written(anna.write(text, png(2400, 1200, 7), 'A "cat" & a dog'))
+    tag, path = picture_of(anna.get("/").page, text)
+    assert 'alt="A "cat" & a dog"' in tag  # the page is read without its escapes
+    assert 'loading="lazy"' in tag
+    assert ('width="1200" height="600"' in tag) is (find_spec("PIL") is not None)
+    with urllib.request.urlopen(anna.address + path) as response:  # noqa: S310
+        assert response.headers["Content-Type"] == "image/png"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+        assert response.read().startswith(b"\x89PNG")
 
 
 def test_an_author_deletes_an_entry_and_nobody_else_does(anna: Visitor, address: str) -> None:
@@ -259,10 +266,13 @@ def test_an_author_deletes_an_entry_and_nobody_else_does(anna: Visitor, address:
     assert path in anna.get("/").page
     other = Visitor(address).sign_up(unique("Eve"))
     assert path not in other.get("/").page
-    for stranger in (other, Visitor(address)):
-        answer = stranger.post(path)
-        assert answer.status == 403
-        assert "Only its author, signed in, can delete an entry." in answer.page
+    answer = other.post(path)
+    assert answer.status == 403
+    assert "Only its author can delete an entry." in answer.page
+    answer = Visitor(address).post(path)
+    assert answer.status == 401
+    assert "You are not signed in, or not any more." in answer.page
+    assert 'href="/sign-in">Sign in</a>' in answer.page
     assert anna.post(path).status in (302, 303)
     page = anna.get("/").page
     assert "Your entry is deleted." in page

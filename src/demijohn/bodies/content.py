@@ -10,6 +10,8 @@ from typing import Any
 
 from bottle import FileUpload, FormsDict, HTTPError
 
+from demijohn.bodies.limits import Limits, field_too_large, too_many
+
 
 class Fields(FormsDict):
     """A query as Bottle keeps it, one latin1 character for each byte; a 400 when bytes are asked for as text and are
@@ -38,69 +40,43 @@ def _unquoted(text: str) -> str:
     return _PERCENT.sub(lambda found: chr(int(found[1], 16)), text) if "%" in text else text
 
 
-def urlencoded(body: bytes, limit: int) -> Any:
-    """A form of `limit` fields at most."""
-    if body.count(b"&") >= limit:
-        raise HTTPError(413, f"The form has too many fields: {limit:,} can be sent here at most.")
+def urlencoded(body: bytes, limits: Limits) -> Any:
+    """A form as the address bar would write it."""
+    if body.count(b"&") >= limits.parts:
+        raise too_many(limits.parts)
     form = FormsDict()
     for name, value in pairs(body.decode("latin1")):
+        if len(name) + len(value) > limits.field:
+            raise field_too_large(limits.field)
         for text in (name, value):
             if not text.isascii():
-                _decoded(text.encode("latin1"))
+                _check_text(text.encode("latin1"))
         form[name] = value
     return form
 
 
-def _decoded(value: bytes, charset: str = "utf8") -> str:
+def _check_text(value: bytes) -> None:
     try:
-        return value.decode(charset)
+        value.decode("utf8")
     except UnicodeDecodeError:
         raise HTTPError(400, "The form holds text that is not UTF-8.") from None
 
 
-_CONTROL = r"[\x00-\x08\x0a-\x1f\x7f]"
+CONTROL = r"[\x00-\x08\x0a-\x1f\x7f]"
 
 
-def multipart(body: bytes, content_type: str, limit: int) -> Any:
-    """A form of RFC 7578, of `limit` fields and files at most. Its text is text, not latin1."""
-    import multipart
+def multipart(body: bytes, content_type: str, limits: Limits) -> Any:
+    """A form of RFC 7578. Its text is text, not latin1."""
+    from demijohn.bodies.parts import parts  # few requests have one
 
     form = FormsDict()
     form.recode_unicode = False
-    boundary = multipart.parse_options_header(content_type)[1].get("boundary", "").encode("latin1", "replace")
-    try:
-        with multipart.PushMultipartParser(boundary, max_segment_count=limit) as parser:
-            for event in parser.parse(body):
-                if isinstance(event, multipart.MultipartSegment):
-                    part, value = event, b""
-                elif event is not None:  # one at most: the whole body is in hand
-                    value = event
-                else:
-                    form[part.name] = _part(part, value)
-    except multipart.ParserLimitReached as error:
-        raise HTTPError(413, f"The form is more than can be sent here, {limit:,} fields at most: {error}.") from None
-    except multipart.MultipartError as error:
-        raise HTTPError(400, f"The form was cut off or damaged on its way: {error}.") from None
+    for part in parts((body,), content_type, limits):
+        if part.filename is None:
+            form[part.name] = part.text()
+        else:
+            form[part.name] = FileUpload(BytesIO(b"".join(part)), part.name, part.given_name, part.headers)
     return form
-
-
-# Apache's HttpClient for Java sends a text field as ISO-8859-1 unless told otherwise.
-_CHARSETS = {"utf-8": "utf8", "utf8": "utf8", "us-ascii": "utf8", "ascii": "utf8", "iso-8859-1": "latin1"}
-
-
-def _part(part: Any, value: bytes) -> Any:
-    """The text of a field; of a file, Bottle's FileUpload over memory."""
-    for name, header in part.headerlist:
-        if re.search(_CONTROL, header):
-            raise HTTPError(400, f"The form is damaged: the header {name} of a part holds control characters.")
-        if name == "Content-Transfer-Encoding" and header.strip().lower() not in ("7bit", "8bit", "binary"):
-            raise HTTPError(400, "The form has an encoding that RFC 7578 has given up. Send each part as it is.")
-    if part.filename:
-        return FileUpload(BytesIO(value), part.name, part.filename, part.headerlist)
-    charset = _CHARSETS.get((part.charset or "utf8").lower())
-    if charset is None:
-        raise HTTPError(400, "The form holds text in a character set that is not understood here. Send UTF-8.")
-    return _decoded(value, charset)
 
 
 def json(body: bytes) -> Any:
@@ -136,7 +112,7 @@ def cookies(header: str) -> Any:
     for pair in header.split(";"):
         name, equals, value = pair.partition("=")
         name, value = name.strip(" \t"), value.strip(" \t")
-        if not (name and equals) or re.search(_CONTROL, pair):
+        if not (name and equals) or re.search(CONTROL, pair):
             continue
         if len(value) > 1 and value[0] == value[-1] == '"':  # as SimpleCookie, and with it `set_cookie`, writes it
             value = re.sub(_ESCAPED, lambda at: chr(int(at[1], 8)) if at[1] else at[2], value[1:-1])

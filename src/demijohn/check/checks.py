@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from demijohn.check import capacity, doors, hostfiles, imports, names, packages, settings, templates, uploads
+from demijohn.check import capacity, doors, hostfiles, imports, names, packages, safety, settings, templates, uploads
 from demijohn.check.boot import Boot
 from demijohn.check.folder import Folder
 from demijohn.check.reading import Reading
@@ -18,6 +18,7 @@ from demijohn.hosts import Host, Plan
 CHECKS: tuple[Check, ...] = (
     settings.check,
     capacity.check,
+    safety.check,
     doors.check,
     packages.check,
     hostfiles.check,

@@ -25,6 +25,8 @@ CODES: dict[str, str] = {
     "S116": "bodies larger than the host lets through",
     "S117": "a folder that is not there",
     "S118": "each statement in the log",
+    "S119": "a policy that lets any script in",
+    "S120": "a redirect to https that never happens",
     "F201": "no door",
     "F202": "a door with nothing behind it",
     "F203": "Python that cannot be read",

@@ -10,6 +10,7 @@ from demijohn.check.folder import Unreadable, nearest
 from demijohn.check.scope import Scope
 from demijohn.check.subject import Subject
 from demijohn.findings import Finding
+from demijohn.static.names import is_refused
 
 if TYPE_CHECKING:
     import jinja2
@@ -33,7 +34,12 @@ class _Mention(NamedTuple):
 def check(subject: Subject) -> Iterator[Finding]:
     views, static = (subject.settings[name].strip("/") for name in ("views.path", "static.path"))
     templates = {path.removeprefix(f"{views}/") for path in subject.folder.files if path.startswith(f"{views}/")}
-    files = {path.removeprefix(f"{static}/") for path in subject.folder.files if path.startswith(f"{static}/")}
+    # What is refused to visitors is not there for them.
+    files = {
+        path.removeprefix(f"{static}/")
+        for path in subject.folder.files
+        if path.startswith(f"{static}/") and not is_refused(path.rpartition("/")[2])
+    }
     mentions: list[_Mention] = []
     for name in sorted(templates):
         if name.rpartition(".")[2] in _TEXTS:
@@ -92,7 +98,7 @@ def _unknown_filters(subject: Subject, path: str, tree: Any, environment: jinja2
 def _in_template(path: str, tree: Any) -> Iterator[_Mention]:
     import jinja2.nodes as nodes
 
-    kinds = {"static_url": "static", "url": "route"}
+    kinds = {"static_url": "static", "static_integrity": "static", "url": "route"}
     for node in tree.find_all(nodes.Call):
         called = node.node
         if isinstance(called, nodes.Name) and called.name in kinds and node.args:
@@ -141,7 +147,12 @@ def _route(node: ast.Call, names: set[str]) -> bool:
 
 
 def _in_code(path: str, node: ast.Call, scope: Scope) -> Iterator[_Mention]:
-    kinds = {f"{_SITE}.static_url": "static", f"{_SITE}.get_url": "route", f"{_SITE}.render": "template"}
+    kinds = {
+        f"{_SITE}.static_url": "static",
+        f"{_SITE}.static.url": "static",
+        f"{_SITE}.get_url": "route",
+        f"{_SITE}.render": "template",
+    }
     kind = kinds.get(scope.dotted(node.func))
     if kind and node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
         yield _Mention(path, node.lineno, kind, node.args[0].value)

@@ -20,7 +20,11 @@ COMMANDS = {
     "check": "find what will break on a host, before the push",
     "config": "print every setting and where its value comes from",
     "db": "make, migrate, fill, empty into a file and ask the database",
+    "maintenance": "close the site to visitors, or to their writing, on every copy of it",
+    "static": "list the static files, and keep those of this release for the next ones",
+    "files": "list, show, delete and clean up what visitors have uploaded",
     "sessions": "clean, count, show and end the visitors' sessions",
+    "tickets": "list, show, clear and collect the errors that nobody has foreseen",
 }
 
 
@@ -34,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if name in words[:1]:
             importlib.import_module(f"demijohn.cli.{name}").arguments(command)
     args = parser.parse_args(words)
-    if args.command != "run":  # a command tells its own errors; nobody wants the log's lines between
-        logging.getLogger("demijohn").addHandler(logging.NullHandler())
+    if args.command != "run":
+        _log_little()
     try:
         status: int = importlib.import_module(f"demijohn.cli.{args.command}").run(args)
     except DemijohnError as error:
@@ -44,3 +48,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return status
+
+
+def _log_little() -> None:
+    """A command tells its own errors, and its output may be a file: nobody wants the log's lines between. Warnings of
+    other packages go to stderr, as they do where nobody has said anything."""
+    if not logging.getLogger().handlers:
+        others = logging.StreamHandler()
+        others.setLevel(logging.WARNING)
+        others.addFilter(lambda record: record.name.partition(".")[0] != "demijohn")
+        logging.getLogger().addHandler(others)

@@ -127,8 +127,10 @@ def _serve(listener: socket.socket, root: Path, watch: bool) -> int:
     try:
         server.set_app(load_application(root))
         site = find_site(server.get_app())
-        if site is not None and site.development:
-            _make_tables(site)
+        if site is not None:
+            server.site_tells = site.logs.requests
+            if site.development:
+                _make_tables(site)
     except Exception as error:
         server.set_app(broken_site(error))
     if watch:
@@ -139,9 +141,12 @@ def _serve(listener: socket.socket, root: Path, watch: bool) -> int:
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     print(f"Demijohn serves {root.name} on {address}  (Ctrl+C stops)", flush=True)
     try:
-        server.serve_until_told()
-        server.finish_requests(seconds=5)
-    except KeyboardInterrupt:
+        try:
+            server.serve_until_told()
+        finally:
+            server.socket.close()  # whoever comes now finds at once that nobody is there
+            server.finish_requests(seconds=5)
+    except KeyboardInterrupt:  # a second one ends the waiting
         return 0
     finally:
         server.server_close()

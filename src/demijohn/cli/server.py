@@ -40,6 +40,8 @@ class Handler(WSGIRequestHandler):
         return str(self.client_address[0])
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        if self.server.site_tells:  # type: ignore[attr-defined]
+            return
         took = (time.perf_counter() - self.began) * 1000
         print(f"{self.command} {self.path} {str(code)[:3]} {took:.0f} ms", file=sys.stderr, flush=True)
 
@@ -48,6 +50,8 @@ class DevelopmentServer(socketserver.ThreadingMixIn, WSGIServer):
     """Serves on a socket that listens already."""
 
     daemon_threads = True
+    #: Whether the site itself has a line in the log for each request.
+    site_tells = False
 
     def __init__(self, listener: socket.socket) -> None:
         super().__init__(listener.getsockname()[:2], Handler, bind_and_activate=False)
@@ -58,7 +62,8 @@ class DevelopmentServer(socketserver.ThreadingMixIn, WSGIServer):
         self.setup_environ()
         self._answering = 0
         self._one_less = threading.Condition()
-        self._is_told_to_end = False
+        #: Whether it ends when what was begun is answered.
+        self.is_told_to_end = False
 
     def serve_until_told(self) -> None:
         """Serve until `shutdown()`, SIGTERM or Ctrl+C.
@@ -68,16 +73,18 @@ class DevelopmentServer(socketserver.ThreadingMixIn, WSGIServer):
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._note_end)
-        self.serve_forever(poll_interval=0.1)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.default_int_handler)
+        try:
+            self.serve_forever(poll_interval=0.1)
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.default_int_handler)
 
     def _note_end(self, _signal: int, _frame: Any) -> None:
-        self._is_told_to_end = True
+        self.is_told_to_end = True
 
     def service_actions(self) -> None:
         """What is done between two requests."""
-        if self._is_told_to_end:
+        if self.is_told_to_end:
             raise KeyboardInterrupt
 
     def process_request(self, request: Any, client_address: Any) -> None:

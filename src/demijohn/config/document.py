@@ -117,11 +117,17 @@ class _Reader:
         if _is_null(node):
             return
         try:
-            value = _plain(node) if name in OPTIONS else yaml.constructor.SafeConstructor().construct_document(node)
+            value = self._value(node) if name in OPTIONS else _any(node)
         except (yaml.YAMLError, ValueError, OverflowError, TypeError):
             self._problem(name, key, f"{name} holds a value that plain YAML does not have; a text may need quotes")
         else:
             self.given.append(Given(name, value, f"{self._label}:{_line(key)}"))
+
+    def _value(self, node: yaml.Node) -> object:
+        """As `_plain`; a mapping with the values of its keys."""
+        if isinstance(node, yaml.MappingNode):
+            return {key: _plain(value) for key, _, value in self._pairs(node)}
+        return _plain(node)
 
     def _pairs(self, node: yaml.MappingNode) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
         """The pairs of a mapping, without those that have no plain key and those that repeat one."""
@@ -138,6 +144,10 @@ class _Reader:
     def _problem(self, name: str, where: yaml.Node | yaml.Event | int, message: str) -> None:
         line = where if isinstance(where, int) else _line(where)
         self.problems.append(Problem(name, f"{self._label}:{line}", message))
+
+
+def _any(node: yaml.Node) -> object:
+    return yaml.constructor.SafeConstructor().construct_document(node)
 
 
 def _line(where: yaml.Node | yaml.Event) -> int:

@@ -69,6 +69,13 @@ def integer_or(word: str, low: int, high: int) -> Callable[[object], int | str]:
     return read
 
 
+def milliseconds_or_off(value: object) -> int | None:
+    """A whole number, up to an hour; None for `off`, which YAML takes for false."""
+    if value is False or (isinstance(value, str) and value.strip().lower() in ("off", "false", "no")):
+        return None
+    return integer(1, 3_600_000)(value)
+
+
 def integer(low: int, high: int) -> Callable[[object], int]:
     def read(value: object) -> int:
         return _quantity(value, {"": 1}, low, high)
@@ -84,6 +91,10 @@ def seconds(value: object) -> int:
 def size(value: object) -> int:
     """Bytes: a whole number, or one with a unit: `512 KiB`, `4 MiB`, `4 MB` (4,000,000)."""
     return _quantity(value, _BYTES, 1, 1024**5)
+
+
+def size_or_auto(value: object) -> int | str:
+    return "auto" if value == "auto" else size(value)
 
 
 def _quantity(value: object, units: Mapping[str, int], low: int, high: int) -> int:
@@ -191,6 +202,12 @@ def tls(value: object) -> str:
     return choice(*TLS_WORDS, others=_SSLMODES)(value)
 
 
+def origins(value: object) -> tuple[str, ...]:
+    """`scheme://host` or `scheme://host:port` each."""
+    read = matching(r"[A-Za-z][A-Za-z0-9+.-]*://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?")
+    return tuple(read(word) for word in words(value))
+
+
 def plain_url(value: object) -> Url:
     """Any address that may hold a password."""
     return Url(text(value))
@@ -212,9 +229,12 @@ def json_only(value: object) -> str:
 # Kinds without a bound of their own; those with one are made in options.py.
 BOOLEAN = Kind("true or false", boolean)
 BOOLEAN_OR_AUTO = Kind("true, false or auto", boolean_or("auto"))
+BOOLEAN_OR_READ_ONLY = Kind("on, off or read-only", boolean_or("read-only"), ("on", "off", "read-only"))
 BOOLEAN_OR_SECONDS = Kind("true, false, or a number of seconds such as 3600 or 1h", boolean_or_seconds)
 SECONDS = Kind("a number of seconds, at least 1, such as 600, 10m, 2h or 14d", seconds)
+MILLISECONDS_OR_OFF = Kind("off, or a whole number of milliseconds from 1 to 3600000", milliseconds_or_off)
 SIZE = Kind("a number of bytes, at least 1, such as 4194304 or 4 MiB", size)
+SIZE_OR_AUTO = Kind("auto, or a number of bytes, at least 1, such as 4194304 or 4 MiB", size_or_auto)
 TEXT = Kind("a text", text)
 PATH = Kind("a path that begins with /", matching(r"/[^\s;,?#\x00-\x1f\x7f]*"))
 # RFC 6265 section 4.1.1: a cookie's name is a token of RFC 9110.
@@ -229,6 +249,7 @@ BARE_SERVERS = Kind(_SERVERS, bare_servers)
 DATABASE_URL = Kind("a database URL such as postgresql://user:password@host/name, or empty for none", database_url)
 REPLICAS = Kind("a list of database URLs, or of hosts that have the same database", replicas)
 TLS = Kind("auto, off, require or verify", tls, TLS_WORDS)
+ORIGINS = Kind("a list of origins, each scheme://host or scheme://host:port, such as https://www.example.org", origins)
 URL = Kind("an address", plain_url)
 REDIS_URL = Kind("a URL that begins with redis://, rediss:// or unix://", redis_url)
 JSON = Kind("json", json_only)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from demijohn.config.declared.files import FILES
 from demijohn.config.declared.front import FRONT
+from demijohn.config.declared.logs import LOGS
 from demijohn.config.declared.services import SERVICES
 from demijohn.config.option import Option as Option
 
-OPTIONS: dict[str, Option] = {option.name: option for option in (*SERVICES, *FRONT)}
+OPTIONS: dict[str, Option] = {option.name: option for option in (*SERVICES, *FRONT, *FILES, *LOGS)}
 
 #: The site's own settings: any keys, not judged. They come last.
 APP = "app"

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from demijohn.config import addresses, databases, pool, stores
+from demijohn.config import addresses, databases, files, pool, stores
 from demijohn.config.draft import Draft, Given
 from demijohn.config.options import OPTIONS
 from demijohn.config.secret import Secret
-from demijohn.config.settings import DEFAULT
+from demijohn.config.settings import CHOSEN, DEFAULT
 from demijohn.errors import Problem
 
 #: Characters. A token of 12 random bytes has 16.
 SHORTEST_SECRET = 16
+#: What this machine is called on itself.
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 DEVELOPMENT_SECRET = Secret("development-only-it-protects-nothing")
 MAKE_ONE = 'make one with `python3 -c "import secrets; print(secrets.token_urlsafe(32))"`'
 _CREDENTIALS = ("memcached.username", "memcached.password")
@@ -28,11 +30,13 @@ def settle(draft: Draft, name: Given | None) -> None:
     _prefix(draft, name)
     _credentials(draft)
     stores.choose(draft)
+    files.choose(draft)
     stores.read_address(draft)
     if not draft.production and not draft.values["secret"]:
         draft.put("secret", (DEVELOPMENT_SECRET,), f"{DEFAULT} (development only)")
     if not draft.values["session.secret"]:
         draft.put("session.secret", draft.values["secret"], draft.sources["secret"])
+    _https(draft)
     databases.read_addresses(draft)
     pool.choose(draft)
     for names, contradiction in _CONTRADICTIONS:
@@ -41,9 +45,20 @@ def settle(draft: Draft, name: Given | None) -> None:
             draft.problems += [Problem(names[0], source, message) for message in contradiction(draft)]
 
 
+def _https(draft: Draft) -> None:
+    if draft.values["security.https"] == "auto":
+        on = draft.production and draft.host.https and not draft.rehearsal and draft.values["proxies.hops"] != 0
+        why = f"{draft.host.title} has it" if on else "nobody here is known to have it"
+        draft.put("security.https", on, f"{CHOSEN}: {why}")
+    if draft.rehearsal and draft.values["security.hosts"]:
+        # Whoever rehearses visits this machine.
+        names = (*draft.values["security.hosts"], *LOOPBACK)
+        draft.put("security.hosts", names, draft.sources["security.hosts"])
+
+
 def _prefix(draft: Draft, name: Given | None) -> None:
     prefix = "" if name is None else re.sub(r"[^A-Za-z0-9_.-]+", "-", str(name.value))[:64].strip("-")
-    for key in ("memcached.prefix", "redis.prefix"):
+    for key in ("memcached.prefix", "redis.prefix", "files.prefix"):
         if name is not None and prefix and draft.is_default(key):
             draft.put(key, prefix, name.source)
 
@@ -110,6 +125,11 @@ def _cookie(draft: Draft) -> Iterator[str]:
         yield "session.samesite None needs session.secure; browsers throw such a cookie away"
 
 
+def _kept_nowhere(draft: Draft) -> Iterator[str]:
+    if draft.values["static.keep"] and not draft.values["database.url"]:
+        yield "static.keep is set, but the site has no database to keep static files in"
+
+
 #: Each with the settings that it is about; the problem is shown at the first that somebody has set.
 _CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[[Draft], Iterator[str]]], ...] = (
     (("secret", "environment"), _secrets),
@@ -120,5 +140,7 @@ _CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[[Draft], Iterator[str]]],
     *pool.CONTRADICTIONS,
     (("memcached.username", "memcached.password", "memcached.url"), _half_of_a_user),
     *stores.CONTRADICTIONS,
+    *files.CONTRADICTIONS,
     (("session.samesite", "session.secure"), _cookie),
+    (("static.keep", "database.url"), _kept_nowhere),
 )

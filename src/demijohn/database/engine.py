@@ -31,6 +31,7 @@ def make_engine(
     pool_timeout: float = 10.0,  # seconds
     idle: float | None = 25.0,  # seconds
     echo: bool = False,
+    hide_parameters: bool = False,
     tls: str = "auto",
     tls_ca: str | None = None,
     connect_timeout: int = 5,  # seconds
@@ -41,6 +42,7 @@ def make_engine(
     """An engine for `url` that connects at the first use, survives a fork and costs one round trip a read.
 
     :param idle: a connection that has rested longer than this many seconds is replaced unasked; None: never.
+    :param hide_parameters: show a statement's values neither in errors nor with `echo`: passwords, visitors' words.
     :param tls: as `tls.connect_args` takes it; so are `tls_ca` and `connect_timeout`.
     :param workers: the processes that serve the site, and `max_connections`, what the database allows all of them: both
         only to tell the log, when the database lets no more connections in.
@@ -53,7 +55,7 @@ def make_engine(
     driver = address.drivername if plain else LAZY.get(address.drivername, address.drivername)
     kind = address.get_backend_name()
     lazy = driver != address.drivername
-    options: dict[str, Any] = {"echo": echo}
+    options: dict[str, Any] = {"echo": echo, "hide_parameters": hide_parameters}
     if lazy:
         options["isolation_level"] = "AUTOCOMMIT"
     if plain:

@@ -64,6 +64,27 @@ def answer(error: Exception) -> bottle.HTTPError | None:
     return bottle.HTTPError(503, text, error, retry_after=RETRY_AFTER)
 
 
+def is_outage(error: Exception) -> bool:
+    """Whether `answer` has one for it: the fault is not the site's own. Tells nobody."""
+    if isinstance(error, (DatabaseDownError, exc.TimeoutError, exc.DataError)):
+        return True
+    if not isinstance(error, exc.DBAPIError):
+        return False
+    return error.connection_invalidated or _is_absence(error.orig) or _is_passing(error.orig)
+
+
+def is_busy(error: Exception) -> bool:
+    """Whether the database has answered, but has no connection left, or has something locked."""
+    cause: Any = getattr(error, "orig", None)
+    text = str(cause)
+    module = type(cause).__module__
+    if module.startswith("pymysql"):
+        return bool(cause.args) and cause.args[0] in _MYSQL_BUSY
+    if module.startswith("psycopg"):  # what it refuses as it lets somebody in has no code
+        return "too many clients" in text or "connection slots" in text or (cause.sqlstate or "")[:2] in ("53", "55")
+    return module.startswith("sqlite3") and "database is locked" in text
+
+
 def explain(error: Exception) -> None:
     """Add to the error of an object that has lost its session what can be done."""
     if isinstance(error, DetachedInstanceError) and DETACHED not in str(error.args[0]):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, NoReturn
 
@@ -11,6 +13,8 @@ from sqlalchemy.orm import Session
 
 from demijohn.database.dialects import LazyTransactions
 from demijohn.errors import SessionEndedError
+
+log = logging.getLogger("demijohn.database")
 
 
 class RequestSession(Session):
@@ -31,6 +35,8 @@ class RequestSession(Session):
         self.over = False
         #: Whether anything has been flushed.
         self.wrote = False
+        self._kept: list[Callable[[], object]] = []
+        self._undone: list[Callable[[], object]] = []
 
     def close(self) -> None:
         """Close it for good: whoever uses it then is told. What was not committed is dropped."""
@@ -50,6 +56,8 @@ class RequestSession(Session):
             self.held = None
             # In the place of the method that each use of a session begins with: it costs those in use nothing.
             self.__dict__["_autobegin_t"] = partial(_refuse, owner)
+        if self._kept or self._undone:
+            self._run_undone()
 
     def get(self, entity: Any, ident: Any, **options: Any) -> Any:
         """As SQLAlchemy's, in three quarters of its time where nothing but a simple key is given: the statement is not
@@ -83,6 +91,20 @@ class RequestSession(Session):
     def has_changes(self) -> bool:
         """Whether there is something that a rollback would drop. What Core statements have changed it does not know."""
         return self.wrote or not (self.over or self._is_clean())
+
+    def redo(self, act: Callable[[], object]) -> None:
+        """Have `act` called when this session has ended, if what was written on its connection by another than itself
+        is rolled back with it."""
+        if self.lend(to_read=False) is not None and self.has_begun():
+            self._kept.append(act)
+
+    def _run_undone(self) -> None:
+        acts, self._undone, self._kept = self._undone + self._kept, [], []
+        for act in acts:
+            try:
+                act()
+            except Exception:
+                log.exception("What a request was to keep though it was rolled back is lost")
 
     def use_primary(self) -> None:
         """Read from the primary from now on, if this session reads from a replica."""
@@ -128,6 +150,19 @@ def _begin_to_write(session: Any, _context: Any, _objects: Any) -> None:
         dialect: Any = connection.dialect
         if isinstance(dialect, LazyTransactions) and not session.has_begun():
             connection.exec_driver_sql(dialect.begin_statement)
+
+
+@event.listens_for(RequestSession, "after_commit")
+def _committed(session: Any) -> None:
+    if session._kept and not session.has_begun():  # else it was a savepoint
+        session._kept = []
+
+
+@event.listens_for(RequestSession, "after_rollback")
+def _rolled_back(session: Any) -> None:
+    if session._kept and not session.has_begun():
+        session._undone += session._kept
+        session._kept = []
 
 
 @event.listens_for(RequestSession, "after_flush")

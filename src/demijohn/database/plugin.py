@@ -67,6 +67,7 @@ class Database:
     :param replica_lag: seconds for which who has written reads the primary.
     :param watch: tell the log of connections that are taken and not given back, as `leaks.watch` does: in development.
     :param migrations: the folder of the migrations, which need not be there.
+    :param tell: called after each statement with its text, without its values, and the seconds that it took.
     :param options: as `engine.make_engine` takes them.
     """
 
@@ -83,6 +84,7 @@ class Database:
         replica_lag: float = 5,
         watch: bool = False,
         migrations: str = "",
+        tell: Callable[[str, float], None] | None = None,
         **options: Any,
     ) -> None:
         self.url = url
@@ -94,12 +96,14 @@ class Database:
         self._replicas: Replicas | None = None
         self._watch = watch
         self._migrations = migrations
+        self._tell = tell
         self._key = f"demijohn.database.{keyword}"
         self._opening = threading.Lock()
         self._engine: sqlalchemy.Engine | None = None
         self._model: Any = None
         self._metadata: sqlalchemy.MetaData | None = None
-        self._seen_tables: set[tuple[str, str | None]] = set()  # by the question how the database is
+        #: Tables that were found to be there, with their schemas, when the database was asked how it is.
+        self.seen_tables: set[tuple[str, str | None]] = set()
         self._session_class: type[RequestSession] | None = None
 
     # What a site uses
@@ -234,40 +238,21 @@ class Database:
         return [table.name for table in missing]
 
     def health(self) -> tuple[bool, str]:
-        """Whether visitors can be served, and how the database stands in a word or two: `answers`, `not answering`,
-        `tables missing`, or `behind` or `ahead` of the migrations of this release. One that is ahead belongs to a newer
-        release, which will take over; without the tables that one that is behind lacks, pages fail."""
-        try:
-            import sqlalchemy
+        """Whether visitors can be served, and how the database stands in a word or two: `answers`, `busy`, `not
+        answering`, `tables missing`, or `behind` or `ahead` of the migrations of this release. One that is ahead
+        belongs to a newer release, which will take over; without the tables that one that is behind lacks, pages fail.
+        A server that says nothing is given up after 2 s."""
+        from demijohn.database.health import health
 
-            self.alone(sqlalchemy.select(sqlalchemy.literal(1)), {})
-            state = self.migrations.schema().state
-            if state == "no migrations" and self._lacks_tables():
-                return False, "tables missing"
-        except Exception as error:
-            log.debug("The database was asked how it is: %s", error)
-            return False, "not answering"
-        if state in ("at head", "no migrations"):
-            return True, "answers"
-        return state == "ahead", state
-
-    def _lacks_tables(self) -> bool:
-        """Whether one that is declared is not there, as where nobody has run `demijohn db create`."""
-        import sqlalchemy
-
-        names = {(table.name, table.schema) for table in self.metadata.tables.values()}
-        if not names <= self._seen_tables:
-            with self.engine.connect() as connection:
-                there = sqlalchemy.inspect(connection)
-                self._seen_tables |= {name for name in names if there.has_table(*name)}  # a view will do
-        return not names <= self._seen_tables
+        return health(self)
 
     def alone(self, statement: Any, parameters: Any) -> tuple[list[Any], int]:
         """Run one statement by itself, committed at once, in one round trip. It is run again, once, where the
         connection turns out to have been cut, and has then perhaps been carried out twice: it must come to the same.
 
         A SELECT may be run inside the open transaction of the request that this thread answers, where MySQL shows what
-        there was when that began. With the execution option `fresh` it is not.
+        there was when that began. With the execution option `fresh` it is not. On SQLite, which has one writer in the
+        whole file, one that writes becomes a part of that transaction: see `redo`.
 
         :returns: the rows of a SELECT, and the number of rows that another statement matched.
         """
@@ -286,19 +271,56 @@ class Database:
         with self.engine.connect() as connection:  # a fresh one: the pool has dropped the others, too
             return _result(connection, statement, parameters)
 
+    def soon(self, statement: Any, parameters: Any, seconds: float) -> tuple[list[Any], int]:
+        """As `alone`, but never on a connection of the request's, and given up where the server says nothing for so
+        long."""
+        from demijohn.database.hurry import hurried
+
+        with hurried(self, seconds) as connection:
+            return _result(connection, statement, parameters)
+
+    def has_table(self, name: str, seconds: float) -> bool:
+        """Whether there is a table of this name, asked as `soon` asks."""
+        import sqlalchemy
+
+        from demijohn.database.hurry import hurried
+
+        with hurried(self, seconds) as connection:
+            return sqlalchemy.inspect(connection).has_table(name)
+
+    def redo(self, act: Callable[[], object]) -> None:
+        """Have `act` called at the end of the request which this thread answers, if what `alone` has just written is
+        rolled back with it: it became a part of the request's transaction, on SQLite, and must be kept all the same."""
+        session = self._session_of_request()
+        if session is not None:
+            session.redo(act)
+
+    def joins(self) -> bool:
+        """Whether what `alone` writes now becomes a part of the transaction of the request that this thread answers, as
+        on SQLite, once that has begun."""
+        held = self._held(to_read=False)
+        return held is not None and bool(bottle.request.environ[self._key].has_begun())
+
     def _held(self, to_read: bool) -> sqlalchemy.Connection | None:
         """The connection that the request which this thread answers holds, as far as it can be lent."""
+        session = self._session_of_request()
+        return None if session is None else session.lend(to_read)
+
+    def _session_of_request(self) -> RequestSession | None:
         try:
-            session: RequestSession | None = bottle.request.environ.get(self._key)
+            return bottle.request.environ.get(self._key)  # type: ignore[no-any-return]
         except RuntimeError:
             return None
-        return None if session is None else session.lend(to_read)
 
     def _watched(self, engine: sqlalchemy.Engine) -> sqlalchemy.Engine:
         if self._watch:
             from demijohn.database.leaks import watch
 
             watch(engine)
+        if self._tell is not None:
+            from demijohn.database.timing import time_statements
+
+            time_statements(engine, self._tell)
         return engine
 
     # Bottle's side

@@ -84,6 +84,15 @@ def answer(error: Exception) -> bottle.HTTPError | None:
     return faults.answer(error)
 
 
+def is_outage(error: Exception) -> bool:
+    """Whether `answer` has one for it. Tells nobody."""
+    if not (isinstance(error, DatabaseDownError) or type(error).__module__.startswith("sqlalchemy")):
+        return False
+    from demijohn.database import faults
+
+    return faults.is_outage(error)
+
+
 def refuse(error: Exception) -> None:
     """Raise the answer to `error` in its place, if it is one of the database's."""
     refusal = answer(error)

@@ -10,6 +10,8 @@ from typing import Any
 
 from demijohn import config
 from demijohn.config.settings import by_itself
+from demijohn.deploy.draining import prepare
+from demijohn.deploy.logger import logger_class
 from demijohn.hosts import Host
 
 #: Seconds. gunicorn's own, and the most that is set: a worker that has been silent longer is stuck on any host.
@@ -37,8 +39,9 @@ def settings(root: Path | str, environ: Mapping[str, str] | None = None) -> dict
         "threads": read["server.threads"],
         **_times(read.host),
         **_trust(read.host, environ),
-        **({"accesslog": "-"} if read.host.access_log else {}),
+        "logger_class": logger_class(read),
         "post_fork": _tell_the_site,
+        "post_worker_init": prepare,
     }
 
 
@@ -76,14 +79,13 @@ def _trust(host: Host, environ: Mapping[str, str]) -> dict[str, Any]:
     """Believe the one header in which the host's router says over what the visitor came, where nobody else can reach
     the port; the profile listens on all addresses only there. Else only a proxy on the same machine is believed."""
     proxies = host.proxies
-    trust: dict[str, Any] = {}
+    # Routers hand on a visitor's Script_Name, and gunicorn would answer 500 to a path that does not begin with it.
+    trust: dict[str, Any] = {"forwarder_headers": ""}
     if proxies.scheme:
         # A visitor's own X-Forwarded-Ssl is neither believed nor found to contradict the router's header.
         trust["secure_scheme_headers"] = {proxies.scheme.upper(): "https"}
     if proxies.hops and host.defaults.get("server.host") == EVERYWHERE:
         trust["forwarded_allow_ips"] = environ.get("FORWARDED_ALLOW_IPS", "*")
-        # Routers hand on a visitor's SCRIPT_NAME, and gunicorn would answer 500 to a path that does not begin with it.
-        trust["forwarder_headers"] = ""
     return trust
 
 

@@ -90,9 +90,17 @@ def wanted_extras(plan: Plan, host: Host) -> set[str]:
         "migrations": plan.migrations,
         "redis": settings["session.type"] == "redis",
         "cookie": settings["session.type"] == "cookie",
+        "s3": settings["files.store"] == "s3",
+        "gcs": settings["files.store"] == "gcs",
+        "images": host.native and _mentions(plan.root, "save_picture"),
         "sasl": bool(settings["memcached.username"]) and minor >= 12,  # before, pylibmc is there and signs in
     }
     return {extra for extra, is_asked in asked.items() if is_asked}
+
+
+def _mentions(root: Path, word: str) -> bool:
+    """Whether the site's own code has this word."""
+    return any(word in path.read_text(encoding="utf-8", errors="replace") for path in sorted(root.glob("app/**/*.py")))
 
 
 def read_lines(text: str, name: str) -> list[Need]:

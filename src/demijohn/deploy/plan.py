@@ -11,7 +11,7 @@ from demijohn import config
 from demijohn.deploy.errors import DeployError, PythonVersionError
 from demijohn.errors import ConfigError
 from demijohn.hosts import Host, Plan
-from demijohn.static import is_at_root
+from demijohn.static.names import is_at_root
 
 #: The longest name that every host takes: Heroku's and Fly's.
 LONGEST_NAME = 30

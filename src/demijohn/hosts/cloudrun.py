@@ -79,7 +79,9 @@ HOST = Host(
     start="gunicorn main:app",
     freezes=True,  # Google's own samples start gunicorn with --timeout 0
     limits=Limits(request=300, grace=10, body=32 * 1024**2, memory=512),
-    proxies=Proxies(hops=1, client="X-Forwarded-For", scheme="X-Forwarded-Proto"),
+    proxies=Proxies(hops=1, client="X-Forwarded-For", scheme="X-Forwarded-Proto", own=("X-Cloud-Trace-Context",)),
+    https=True,
+    log="google",
     logs="gcloud run services logs tail NAME",
     caution=(
         "What is written to the disk is taken from the instance's memory. Not verified here: 10 s of grace, 32 MB for "

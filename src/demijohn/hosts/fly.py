@@ -64,12 +64,14 @@ HOST = Host(
     start="gunicorn main:app",
     access_log=True,
     limits=Limits(grace=_GRACE, memory=256),
-    proxies=Proxies(hops=1, client="Fly-Client-IP", scheme="X-Forwarded-Proto"),
+    proxies=Proxies(hops=1, client="Fly-Client-IP", scheme="X-Forwarded-Proto", own=("Fly-",)),
+    https=True,
+    request_id="Fly-Request-Id",
     logs="fly logs",
     caution=(
         "Left alone it sends SIGINT and waits for 5 s: fly.toml says SIGTERM and 30 s. Its release command is not run "
         "by a shell. `fly postgres` is a database that you look after; the one that Fly looks after is `fly mpg`. Not "
-        "verified here: 256 MB on the smallest machine, and FLY_MACHINE_VERSION and FLY_IMAGE_REF."
+        "verified here: 256 MB on the smallest machine, Fly-Request-Id, and FLY_MACHINE_VERSION and FLY_IMAGE_REF."
     ),
     source="https://fly.io/docs/reference/configuration/, https://fly.io/docs/networking/request-headers/",
     files=files,

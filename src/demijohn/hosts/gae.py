@@ -65,6 +65,7 @@ HOST = Host(
     defaults={
         "environment": "production",
         "server.host": "0.0.0.0",  # noqa: S104  (only the front end reaches it)
+        "static.hash": "query",  # its own servers send static/, by the names that lie there
         "server.workers": 2,  # the smallest instance has room for no more
     },
     gives=gives,
@@ -93,12 +94,21 @@ HOST = Host(
         file=32 * 1024**2,
         files=10_000,
     ),
-    proxies=Proxies(hops=1, client="X-Forwarded-For", scheme="X-Forwarded-Proto"),
+    proxies=Proxies(
+        hops=1,
+        # X-Forwarded-For has an address of the host's own behind the visitor's.
+        client="X-Appengine-User-IP",
+        scheme="X-Forwarded-Proto",
+        own=("X-Appengine-", "X-Google-", "X-Cloud-Trace-Context"),
+    ),
+    https=True,
+    log="google",
     logs="gcloud app logs tail",
     caution=(
         "It runs no command at a release: the tables are made from your computer. Variables stand in app.yaml, secret "
         "ones in a file that it includes. Memcache of App Engine is not used. Not verified here: 3 s of grace, 32 MB "
-        "for a body and a file, 10,000 files, X-Forwarded-Proto, and that gcloud reads `includes` for this runtime."
+        "for a body and a file, 10,000 files, X-Forwarded-Proto, X-Appengine-User-IP, and that gcloud "
+        "reads `includes` for this runtime."
     ),
     source="https://docs.cloud.google.com/appengine/docs/standard/python3/runtime, "
     "https://github.com/GoogleCloudPlatform/appengine-python-standard, "

@@ -95,6 +95,9 @@ HOST = Host(
         connections=20,  # Essential-0 and Essential-1
     ),
     proxies=Proxies(hops=1, client="X-Forwarded-For", scheme="X-Forwarded-Proto"),
+    https=True,
+    log="short",
+    request_id="X-Request-ID",  # https://devcenter.heroku.com/articles/http-request-id
     logs="heroku logs --tail",
     caution=(
         "The release id is set only with the feature Dyno Metadata (heroku labs:enable runtime-dyno-metadata). "

@@ -64,6 +64,10 @@ class Proxies(NamedTuple):
     client: str = ""
     #: The header with the scheme that the visitor has used.
     scheme: str = ""
+    #: From where they connect: networks, `unix` for a socket. Empty: nobody else reaches the site's port.
+    peers: tuple[str, ...] = ()
+    #: What the names of headers begin with that the host keeps visitors from sending.
+    own: tuple[str, ...] = ()
 
 
 class Host(NamedTuple):
@@ -116,6 +120,13 @@ class Host(NamedTuple):
     access_log: bool = False
     limits: Limits = Limits()
     proxies: Proxies = Proxies()
+    #: Whether each site can be visited over https from its first day.
+    https: bool = False
+    #: How its log wants a line to be worded: `json`; `google`; `short`, where the time and the process are added to it.
+    log: str = "json"
+    #: The header in which its front end gives each request an id, so that both logs can be read together. A visitor may
+    #: be able to choose it, which harms nobody. Empty: it gives none, and what a visitor says there is not taken.
+    request_id: str = ""
     #: How the logs are read there: a command, or a place.
     logs: str = ""
     #: What a user should know beforehand: what cannot be had there, and what nobody here has tried.

@@ -65,6 +65,7 @@ HOST = Host(
     defaults={
         "environment": "production",
         "database.idle": 280,  # its MySQL hangs up after 300 s (help page "UsingSQLAlchemywithMySQL")
+        "static.hash": "query",  # its own servers send static/, by the names that lie there
         "server.threads": 1,
     },
     environ={"PYTHONANYWHERE_DOMAIN": "pythonanywhere.com", "PYTHONANYWHERE_SITE": "www.pythonanywhere.com"},
@@ -83,7 +84,7 @@ HOST = Host(
         total=512 * 1024**2,  # of a free account
     ),
     proxies=Proxies(hops=1, client="X-Real-IP", scheme="X-Forwarded-Proto"),
-    logs="/var/log/DOMAIN.error.log",
+    logs="/var/log/DOMAIN.server.log, and what fails as it starts: DOMAIN.error.log",
     caution=(
         "Each process answers one request at a time. There is no memcached, and a server elsewhere is reached from "
         "paid accounts only; MySQL is for them too, and for free ones made before 2026-01-15. SQLite is slow on its "

@@ -61,11 +61,13 @@ HOST = Host(
     access_log=True,
     limits=Limits(request=900, boot=300, grace=_GRACE),
     proxies=Proxies(hops=1, client="X-Real-IP", scheme="X-Forwarded-Proto"),
+    https=True,
+    request_id="X-Railway-Request-Id",
     logs="railway logs",
     caution=(
         "Where there is a Dockerfile it is built from that. Its health check comes with the Host "
         "healthcheck.railway.app. Left alone it kills the old release at once: railway.json says 30 s. Not verified "
-        "here: RAILWAY_DEPLOYMENT_ID and RAILWAY_GIT_COMMIT_SHA, and the commands."
+        "here: X-Railway-Request-Id, RAILWAY_DEPLOYMENT_ID and RAILWAY_GIT_COMMIT_SHA, and the commands."
     ),
     source="https://docs.railway.com/config-as-code/reference, https://docs.railway.com/deployments/start-command",
     files=files,

@@ -47,11 +47,12 @@ HOST = Host(
     start="gunicorn main:app",
     access_log=True,
     limits=Limits(grace=30, memory=512),
-    proxies=Proxies(hops=1, client="X-Forwarded-For", scheme="X-Forwarded-Proto"),
+    proxies=Proxies(hops=2, client="X-Forwarded-For", scheme="X-Forwarded-Proto"),  # Cloudflare's, then its own
+    https=True,
     logs="render logs --tail",
     caution=(
         "A service of the free plan sleeps after 15 minutes and cannot run the release command. Not verified here: "
-        "that of the free plan, 512 MB of memory, how many proxies append to X-Forwarded-For, and RENDER_GIT_COMMIT."
+        "that of the free plan, 512 MB of memory, that two proxies append to X-Forwarded-For, and RENDER_GIT_COMMIT."
     ),
     source="https://render.com/docs/blueprint-spec, https://render.com/docs/environment-variables",
     files=files,

@@ -68,6 +68,7 @@ HOST = Host(
         "environment": "production",
         "database.idle": 10,  # MySQL hangs up after 30 s; 10 s is what the guide's FAQ advises
         "memcached.url": "127.0.0.1:11211",  # its pylibmc finds the servers by itself, but wants to be given one
+        "static.hash": "query",  # its own servers send static/, by the names that lie there
         "server.threads": 1,
     },
     gives=gives,

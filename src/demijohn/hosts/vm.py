@@ -41,12 +41,13 @@ HOST = Host(
     name="vm",
     title="a server of your own behind nginx",
     disk="kept",
-    defaults={"environment": "production", "server.port": 8000, "server.workers": 2},
+    defaults={"environment": "production", "server.port": 8000, "server.workers": 2, "static.hash": "query"},
     environ={"DEMIJOHN_HOST": "vm", "PORT": "8000"},
     port=8000,
     start="gunicorn main:app",
     limits=Limits(first_byte=_REQUEST, grace=_GRACE),
-    proxies=Proxies(hops=1, client="X-Forwarded-For", scheme="X-Forwarded-Proto"),
+    proxies=Proxies(hops=1, client="X-Forwarded-For", scheme="X-Forwarded-Proto", peers=("127.0.0.0/8", "::1", "unix")),
+    request_id="X-Request-ID",  # set by its nginx
     logs="journalctl --follow --unit NAME",
     caution=(
         "The numbers are those of the files that are written for it; a proxy of another make must set X-Forwarded-For "

@@ -101,6 +101,10 @@ class Memcached:
         found, token = self.gets(key)
         return found == value and bool(self._call("cas", self._prefix + key, b"", token, _LONG_AGO))
 
+    def silent(self) -> list[str]:
+        """Those of the servers that do not answer."""
+        return [server for server, pool in self._pools.items() if not pool.answers(self._prefix + b"health")]
+
     def close(self) -> None:
         """Close the connections at rest. The next call opens new ones."""
         for pool in self._pools.values():
@@ -140,6 +144,14 @@ class _Pool:
         if outage.down:
             outage.over()
         return answer
+
+    def answers(self, key: bytes) -> bool:
+        """Whether this server does, asked for `key`."""
+        try:
+            self.call("get", key)
+        except MemcachedDownError:
+            return False
+        return True
 
     def _connect_and_call(self, name: str, key: bytes, values: tuple[Any, ...], began: float) -> Any:
         for attempt in (1, 2):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import bottle
@@ -11,18 +12,33 @@ import bottle
 from demijohn import config
 from demijohn.config import Config
 from demijohn.errorpages import error_page
+from demijohn.health.maintenance import KEY as MAINTENANCE
 from demijohn.site.parts import install_parts
+from demijohn.site.safety import make_throttle, share_safety
+from demijohn.site.stores import shared_store
+from demijohn.site.tables import declare_tables
+from demijohn.tickets.plugin import KEY as TICKET
 
 if TYPE_CHECKING:
     from typing import TypeVar
 
     from demijohn.bodies import Bodies
     from demijohn.database import Database
+    from demijohn.files import Files
     from demijohn.health import Health
+    from demijohn.health.maintenance import Maintenance
+    from demijohn.logs.plugin import Logs
     from demijohn.memcached import Memcached
+    from demijohn.security.csrf import Csrf
+    from demijohn.security.headers import Headers
+    from demijohn.security.limits import Limits
+    from demijohn.security.login import Login
+    from demijohn.security.throttle import Throttle
     from demijohn.sessions import Sessions
     from demijohn.sessions.session import Flash
+    from demijohn.shared import Shared
     from demijohn.static import Static
+    from demijohn.tickets import Tickets
     from demijohn.views import Views
 
     Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -41,14 +57,30 @@ class Site(bottle.Bottle):
     settings: Config
     #: Request bodies within their limits.
     bodies: Bodies
+    #: Forged requests; `site.csrf.token(environ)` is what a template knows as `csrf.token`.
+    csrf: Csrf
     #: The database: `site.db.Model`, `site.db.session`, `with site.db.unit() as db:`.
     db: Database
-    #: `/_health/live` and `/_health/ready`.
+    #: What visitors upload: `site.files.save(request.files.picture)`.
+    files: Files
+    #: The safety headers; `site.headers.nonce` is what a template knows as `nonce`.
+    headers: Headers
+    #: `/_health/live` and `/_health/ready`; `site.health.add("queue", check)` has one more thing asked.
     health: Health
+    #: How often one may come: the route option `limit`.
+    limits: Limits
+    #: Where one signs in: `site.login.url(next)`.
+    login: Login
+    #: The log: `site.logs.request_id`.
+    logs: Logs
+    #: Whether the site is closed to visitors, or can only be read: `site.maintenance.notice`.
+    maintenance: Maintenance
     #: The visitors' sessions.
     sessions: Sessions
     #: The static files.
     static: Static
+    #: The unhandled errors; `site.tickets.record(error)` adds one by hand.
+    tickets: Tickets
     #: The templates.
     views: Views
 
@@ -101,11 +133,26 @@ class Site(bottle.Bottle):
             self.__dict__["_memcached"] = self.open_memcached(self.settings["memcached.url"])
         return self._memcached
 
+    @cached_property
+    def shared(self) -> Shared:
+        """What all copies of the site share for a time: in memcached, else in the database, else in each process."""
+        return shared_store(self)
+
+    @cached_property
+    def throttle(self) -> Throttle:
+        """How often one may try to sign in: `attempt = site.throttle.attempt(name)`, then `attempt.succeeded()`."""
+        return make_throttle(self)
+
     def create_tables(self) -> list[str]:
         """Make the tables that are missing: the models', and the parts' own. Returns their names."""
-        if self.session_type in ("sql", "cached-sql"):
-            self.sessions.create_table()  # a database of its own; else the store has declared its table
+        declare_tables(self)
         return self.db.create_all() if self.settings["database.url"] else []
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the site can only be read for now, by `demijohn maintenance on --read-only`. A template knows it as
+        `read_only`, to hide its forms."""
+        return self._cased and self.maintenance.notice.mode == "read-only"
 
     @property
     def session_type(self) -> str:
@@ -113,31 +160,44 @@ class Site(bottle.Bottle):
         kind: str = self.settings["session.type"]
         return kind
 
-    # Handlers of a mounted or merged Bottle app can name `db` and `session`, too.
+    # Handlers of a mounted or merged Bottle app can name `db` and `session`, too, and are held to the same.
 
     def mount(self, prefix: str, app: Any, **options: Any) -> None:
-        self._share_parts(app)
+        csrf = options.pop("csrf", True) if self._cased else False
+        self._share_parts(app, csrf)
+        if csrf and not isinstance(app, bottle.Bottle) and self.settings["security.csrf"]:
+            options.setdefault("mountpoint", {"prefix": prefix, "target": app})
+            app = self.csrf.guard(app)
         super().mount(prefix, app, **options)
 
     mount.__doc__ = bottle.Bottle.mount.__doc__
 
     def merge(self, routes: Any) -> None:
-        self._share_parts(routes)
+        for app in [routes] if isinstance(routes, bottle.Bottle) else {route.app for route in routes}:
+            self._share_parts(app)
         super().merge(routes)
 
     def default_error_handler(self, res: Any) -> Any:
         if not self._cased:
             return super().default_error_handler(res)
-        return error_page(res, self._own_error_page, self.development)
+        return error_page(
+            res,
+            self._own_error_page,
+            ticket=bottle.request.environ.get(TICKET),
+            explain=self.tickets.explain if self.development else None,
+            record=self.tickets.record,
+        )
 
     def _own_error_page(self, **variables: Any) -> str | None:
-        template = self.views.find("error")
+        closed = MAINTENANCE in bottle.request.environ and self.views.find("maintenance")
+        template = closed or self.views.find("error")
         return None if template is None else template.render(variables)
 
-    def _share_parts(self, app: Any) -> None:
+    def _share_parts(self, app: Any, csrf: bool = True) -> None:
         if not self._cased or not isinstance(app, bottle.Bottle) or getattr(app, "_cased", False):
             return
-        for part in (self.db, self.sessions):
+        share_safety(self, app, csrf)
+        for part in (self.headers, self.db, self.sessions):
             if part not in app.plugins:
                 app.install(part)
 

@@ -1,1 +1,5 @@
-"""Unhandled errors: each has an id, and is kept where the disk is not."""
+"""Unhandled errors: each has an id, which its visitor sees, and is kept where the disk is not."""
+
+from __future__ import annotations
+
+from demijohn.tickets.plugin import Tickets as Tickets

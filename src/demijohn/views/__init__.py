@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ class Views:
     :param folder: the folder with the templates.
     :param development: look for changed templates at each rendering. Otherwise each is compiled once.
     :param reach: further names that every template sees.
+    :param timed: makes a context, given the name `view`, in which each template is rendered: to know how long it takes.
     :param compiled: the folder in which `demijohn bundle` has put what the templates compile to. It may be missing, and
         is not looked at in development.
     """
@@ -51,11 +53,13 @@ class Views:
         development: bool = False,
         reach: dict[str, Any] | None = None,
         compiled: str | os.PathLike[str] | None = None,
+        timed: Callable[[str], AbstractContextManager[None]] | None = None,
     ) -> None:
         self.folder = os.path.abspath(folder)
         self._development = development
         self._prepared = compiled if compiled is not None and not development else None
         self._reach = reach or {}
+        self._timed = timed
         self._environment: jinja2.Environment | None = None
         self._compiled: dict[str, jinja2.Template] = {}  # outside development
 
@@ -65,6 +69,8 @@ class Views:
         if self._environment is None:
             self._environment = _make_environment(self.folder, self._development, self._prepared)
             self._environment.globals.update({"request": bottle.request, "url": _url, **self._reach})
+            if self._timed is not None:
+                self._environment.template_class = _timed_template(self._timed)
         return self._environment
 
     def render(self, name: str, /, **variables: Any) -> str:
@@ -140,6 +146,17 @@ def _make_environment(
         auto_reload=development,
         cache_size=-1,
     )
+
+
+def _timed_template(timed: Callable[[str], AbstractContextManager[None]]) -> type[jinja2.Template]:
+    import jinja2
+
+    class Template(jinja2.Template):
+        def render(self, *args: Any, **kwargs: Any) -> str:
+            with timed("view"):
+                return super().render(*args, **kwargs)
+
+    return Template
 
 
 def _is_escaped(name: str | None) -> bool:

@@ -41,6 +41,11 @@ def run(args: argparse.Namespace) -> int:
     action = importlib.import_module(f"{__name__}.{ACTIONS[args.action][1]}")
     try:
         status: int = action.run(site, args)
+        if not status and args.action in ("create", "upgrade") and not getattr(args, "sql", False):
+            # What a host runs at each release.
+            from demijohn.cli.static import keep_if_asked
+
+            keep_if_asked(site)
     except Exception as error:
         from sqlalchemy import make_url
         from sqlalchemy.exc import DBAPIError

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from demijohn.cli.db.migrations import declare_tables, history_of, schema_of
+from demijohn.cli.db.migrations import history_of, schema_of
 from demijohn.site import Site
+from demijohn.site.tables import declare_tables
 
 #: How many differences are named.
 _NAMED = 10

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from demijohn.cli.db.migrations import declare_tables, history_of, print_sql, sql_options, stands, tell, wait_option
+from demijohn.cli.db.migrations import history_of, print_sql, sql_options, stands, tell, wait_option
 from demijohn.errors import MigrationError
 from demijohn.site import Site
+from demijohn.site.tables import declare_tables
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from demijohn.cli.db.streams import written
 from demijohn.cli.progress import Progress
 from demijohn.errors import DataError
 from demijohn.site import Site
+from demijohn.site.tables import declare_files
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,6 +67,8 @@ def declare_own(site: Site) -> None:
     """Let the parts declare their tables, which they do when they are first used."""
     if site.session_type in ("sql", "cached-sql"):
         _ = site.sessions.store
+    if site.files.in_use:
+        declare_files(site)
 
 
 def _tell_left_out(site: Site) -> None:
@@ -73,7 +76,7 @@ def _tell_left_out(site: Site) -> None:
 
     with site.db.engine.connect() as connection:
         left = known.unknown_tables(connection, site.db.metadata)
-    own = sorted(table.name for table in site.db.metadata.tables.values() if known.is_own(table.name))
+    own = sorted(table.name for table in site.db.metadata.tables.values() if known.is_left_out(table.name))
     if own:
         print(f"Left out: {', '.join(own)}, which Demijohn keeps for itself (--tables names it).", file=sys.stderr)
     if left:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from demijohn.cli.db.migrations import declare_tables, history_of
+from demijohn.cli.db.migrations import history_of
 from demijohn.site import Site
+from demijohn.site.tables import declare_tables
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

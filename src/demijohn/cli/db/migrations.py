@@ -36,12 +36,6 @@ def schema_of(site: Site) -> Schema:
         return site.db.migrations.schema(connection)
 
 
-def declare_tables(site: Site) -> None:
-    """Have all tables declared that belong to the site's database: the models are, the sessions' may not be yet."""
-    if site.session_type in ("sql", "cached-sql"):
-        site.sessions.create_table()  # in a database of its own it is made; it has no migrations
-
-
 def wait_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wait",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from demijohn.cli.db.migrations import (
-    declare_tables,
     history_of,
     print_sql,
     schema_of,
@@ -16,6 +15,7 @@ from demijohn.cli.db.migrations import (
 )
 from demijohn.errors import MigrationError
 from demijohn.site import Site
+from demijohn.site.tables import declare_tables
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -40,6 +40,14 @@ SERVICES: tuple[Option, ...] = (
     Option("server.port", whole(1, 65535), 8080, "The port that it listens on.", env=("PORT",)),
     Option("server.workers", whole(1, 512), 1, "How many processes serve the site.", env=("WEB_CONCURRENCY",)),
     Option("server.threads", whole(1, 512), 8, "How many threads each process has."),
+    Option(
+        "server.drain",
+        whole(0, 600),
+        0,
+        "A worker of gunicorn that is told to end takes requests for so long while /_health/ready says no, for a load "
+        "balancer that asks.",
+        "seconds",
+    ),
     # database
     Option(
         "database.url",

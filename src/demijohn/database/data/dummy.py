@@ -107,6 +107,8 @@ class _Rows:
             # A key with a default, such as uuid4, knows best how it is made.
             if column in pointing or given or (column.primary_key and column.default is not None):
                 continue
+            if column.nullable and column.info.get("dummy") is False:
+                continue  # the name of a file, of which there is none
             maker = plausible.maker(column, dialect)
             if maker is not None:
                 self._makers[column] = maker

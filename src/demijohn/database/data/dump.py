@@ -33,7 +33,7 @@ def choose(metadata: MetaData, names: Iterable[str] | None) -> list[Table]:
     :raises DataError: there is no such table.
     """
     if names is None:
-        chosen = [table for table in metadata.tables.values() if not known.is_own(table.name)]
+        chosen = [table for table in metadata.tables.values() if not known.is_left_out(table.name)]
     else:
         chosen = [known.find_table(metadata, name) for name in dict.fromkeys(names)]
     return known.in_order(chosen)[0]
@@ -115,7 +115,7 @@ def _fetch(connection: Connection, table: Table, codecs: Sequence[Codec]) -> Ite
         selected = each.select(column) if each.select else sqlalchemy.type_coerce(column, each.type)
         columns.append(selected.label(each.name))
     statement = sqlalchemy.select(*columns).order_by(*table.primary_key.columns)
-    options = {"yield_per": _FETCH}  # also a cursor that the server keeps
+    options = {"yield_per": known.rows_at_once(table, _FETCH)}  # also a cursor that the server keeps
     with connection.execute(statement, execution_options=options) as result:
         yield from result.partitions()
 

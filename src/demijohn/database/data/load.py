@@ -10,7 +10,7 @@ import sqlalchemy
 from sqlalchemy import Connection, Engine, MetaData, Table, bindparam
 
 from demijohn.database.data import tables as known
-from demijohn.database.data.batches import Complaints, in_batches, insert_batch
+from demijohn.database.data.batches import BATCH, Complaints, in_batches, insert_batch
 from demijohn.database.data.codec import Codec, codec
 from demijohn.database.data.dump import VERSION
 from demijohn.database.data.numbering import go_on, take_given
@@ -163,7 +163,7 @@ class Load:
             return complaints.enough
 
         done = 0
-        for batch in in_batches(self._rows(name, codecs, complaints)):
+        for batch in in_batches(self._rows(name, codecs, complaints), known.rows_at_once(table, BATCH)):
             if not complaints:  # a value that could not be read is in this batch
                 insert_batch(connection, insert, batch, complain)
                 done += len(batch)

@@ -13,6 +13,8 @@ from demijohn.errors import DataError
 
 #: The tables of the parts begin so. They hold the visitors' sessions: no data of the site's, and secret.
 OWN = "demijohn_"
+#: Those of them that hold data of the site's all the same: what its visitors have uploaded.
+UPLOADS = ("demijohn_files", "demijohn_file_pieces")
 #: Where Alembic keeps the revision of the schema.
 REVISION = "alembic_version"
 
@@ -20,6 +22,17 @@ REVISION = "alembic_version"
 def is_own(name: str) -> bool:
     """Whether a table of this name is a part's, not the site's."""
     return name.rpartition(".")[2].startswith(OWN)
+
+
+def is_left_out(name: str) -> bool:
+    """Whether a dump of all tables is without the one of this name."""
+    return is_own(name) and name.rpartition(".")[2] not in UPLOADS
+
+
+def rows_at_once(table: Table, most: int) -> int:
+    """How many rows are handled together: `most`, and few of a table with binary data, a piece of a file each."""
+    binary = any(isinstance(column.type, sqlalchemy.LargeBinary) for column in table.columns)
+    return min(most, 20) if binary else most
 
 
 def find_table(metadata: MetaData, name: str, where: str = "") -> Table:

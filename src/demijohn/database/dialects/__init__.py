@@ -8,6 +8,7 @@ from sqlalchemy.dialects import registry
 
 from demijohn.database.dialects.lazy import ALONE as ALONE
 from demijohn.database.dialects.lazy import MOVE as MOVE
+from demijohn.database.dialects.lazy import PATIENCE as PATIENCE
 from demijohn.database.dialects.lazy import REPLICA as REPLICA
 from demijohn.database.dialects.lazy import LazyTransactions as LazyTransactions
 from demijohn.database.dialects.lazy import is_read as is_read

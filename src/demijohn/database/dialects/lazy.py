@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,9 @@ ALONE = "demijohn_alone"
 MOVE = "demijohn_move"
 #: Marks a place in the pool of a replica, in SQLAlchemy's `record_info`: the pool's engine.
 REPLICA = "demijohn_replica"
+
+#: Seconds that a server may take to let in whoever is asking now; None: as the settings say.
+PATIENCE: ContextVar[float | None] = ContextVar("demijohn_patience", default=None)
 
 _READ = re.compile(
     r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(SELECT|WITH|VALUES|SHOW|EXPLAIN|DESC|PRAGMA|BEGIN|START)\b", re.I | re.S
@@ -101,6 +105,9 @@ class LazyTransactions:
             return super().connect(*args, **options)  # type: ignore[misc]
         if outage.down and not outage.may_ask():
             raise DatabaseDownError(outage.what)
+        patience = PATIENCE.get()
+        if patience is not None:
+            options["connect_timeout"] = max(1, int(patience))
         try:
             connection = super().connect(*args, **options)  # type: ignore[misc]
         except self._errors as error:

@@ -63,7 +63,7 @@ class Migrations:
             return Schema("no migrations")
         if connection is not None:
             return place(self.history, current(connection))
-        engine = self.reading_engine() if self._absent else self._db.engine
+        engine = self.reading_engine() if self.is_absent else self._db.engine
         with engine.connect() as connection:
             return place(self.history, current(connection))
 
@@ -78,14 +78,15 @@ class Migrations:
     def reading_engine(self) -> sqlalchemy.Engine:
         """The same, to look at the database. Of an SQLite file that is not there it sees what it would hold, nothing:
         to connect to it would make it."""
-        if self._absent:
+        if self.is_absent:
             from demijohn.database.engine import make_engine
 
             return make_engine("sqlite://", plain=True)
         return self.plain_engine()
 
     @property
-    def _absent(self) -> bool:
+    def is_absent(self) -> bool:
+        """Whether the database is an SQLite file that is not there."""
         from sqlalchemy import make_url
 
         if not self._db.url:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import demijohn
-from demijohn.static import PIECE, digest_of
+from demijohn.static.files import PIECE, digest_of
 
 #: In the bundle's folder.
 MANIFEST = "bundle.json"

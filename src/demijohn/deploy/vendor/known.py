@@ -51,4 +51,5 @@ DISPENSABLE: dict[str, Dispensable] = {
     "cryptography": Dispensable(
         "no sessions in cookies are set for this site", extra="cookie", along=("cffi", "pycparser")
     ),
+    "pillow": Dispensable("pictures are kept as they come, not written anew", extra="images"),
 }

@@ -70,6 +70,7 @@ server {{
         # Set, not added to what the visitor has written.
         proxy_set_header X-Forwarded-For $remote_addr;
         proxy_set_header X-Forwarded-Proto $scheme;
+        proxy_set_header X-Request-ID $request_id;
     }}
 }}
 """

@@ -1,0 +1,1 @@
+"""Where files are kept. What a store promises stands in `base`."""

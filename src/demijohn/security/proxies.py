@@ -1,0 +1,249 @@
+"""`Proxies`: who is asking, over what, and under which name, where proxies stand before the site. Works in any Bottle
+app:
+
+    app = bottle.Bottle()
+    app.install(Proxies(hops=1, peers=("127.0.0.0/8", "unix")))
+
+What a trusted proxy says is written where every WSGI app looks for it: REMOTE_ADDR, wsgi.url_scheme, HTTP_HOST. What
+anybody else says of these things is taken out of the environ, so that neither Bottle nor a handler is fooled by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from demijohn import lifetime
+from demijohn.security.forwarded import Element, parse_forwarded, read_address, read_list
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+    from wsgiref.types import WSGIEnvironment
+
+#: Whether somebody who can know has said that the visitor came by the scheme in wsgi.url_scheme.
+KNOWN = "demijohn.scheme_is_known"
+#: Where somebody who is not believed says that the visitor came by https.
+CLAIMED = "demijohn.https_is_claimed"
+#: Where somebody names the visitor and is not believed: REMOTE_ADDR may be a proxy's.
+HIDDEN = "demijohn.visitor_is_hidden"
+_FOR, _PROTO, _FORWARDED = "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_FORWARDED"
+#: What visitors write who would like to be somebody else: each of these is set by some proxy, and believed by some app.
+_CLAIMS = ("HTTP_X_FORWARDED", "HTTP_X_APPENGINE_", "HTTP_X_GOOGLE_", "HTTP_X_GOOG_", "HTTP_X_ORIGINAL_", "HTTP_FLY_")
+_CLAIM = frozenset(
+    f"HTTP_{name}"
+    for name in (
+        *("FORWARDED", "FORWARDED_FOR", "X_REAL_IP", "X_CLIENT_IP", "X_CLUSTER_CLIENT_IP", "CLIENT_IP"),
+        *("TRUE_CLIENT_IP", "FASTLY_CLIENT_IP", "CF_CONNECTING_IP", "CF_CONNECTING_IPV6", "CF_PSEUDO_IPV4"),
+        *("X_ENVOY_EXTERNAL_ADDRESS", "X_REMOTE_ADDR", "X_REMOTE_IP", "X_HOST", "X_SCHEME", "X_URL_SCHEME"),
+        *("X_REWRITE_URL", "FRONT_END_HTTPS", "X_CLOUD_TRACE_CONTEXT"),
+    )
+)
+#: Of these some servers make wsgi.url_scheme: uWSGI of anybody's, gunicorn of those of a peer on the same machine.
+_OF_SCHEMES = frozenset((_PROTO, "HTTP_X_FORWARDED_SSL", "HTTP_X_FORWARDED_PROTOCOL"))
+#: How REMOTE_ADDR names a peer on a unix socket: gunicorn and uWSGI, waitress.
+_UNIX = ("", "localhost")
+#: How many names of headers, and how many characters of one, are remembered.
+_MOST, _LONGEST = 2048, 64
+
+
+class Judged(NamedTuple):
+    """What a request's trusted proxies say. None: nothing that can be believed."""
+
+    address: str | None
+    #: The visitor's address and those of the proxies after it, as X-Forwarded-For has them.
+    route: str
+    scheme: str | None
+    #: Whether the visitor came by `scheme` beyond doubt: no proxy further out says https.
+    known: bool
+    host: str | None
+
+
+class Proxies:
+    """The visitor as the trusted proxies know them.
+
+    :param hops: how many proxies stand before the site, each of which appends to the header `client`. The last `hops`
+        values in it are theirs; where there are fewer, nothing is believed.
+    :param peers: who may hand requests in: networks, addresses, `unix` for a unix socket. Empty: where there are hops,
+        whoever reaches the port.
+    :param trusted: networks of further proxies, `unix` for a socket. The addresses in `client` are walked through from
+        the right, after `hops`, for as long as they are among these. Without hops the peer must be one of them.
+    :param client: the header with the visitor's address: X-Forwarded-For, Forwarded (RFC 7239, which also says scheme
+        and host), or one that holds a single address, such as X-Real-IP.
+    :param scheme: the header with the scheme.
+    :param host: the header with the name that the visitor has asked for; empty: Host, as it comes.
+    :param own: what the names of headers begin with that are the host's own, and reach the site from nobody else.
+    :raises ValueError: a network cannot be read.
+    """
+
+    name = "proxies"
+    api = 2
+
+    def __init__(
+        self,
+        *,
+        hops: int = 0,
+        peers: Sequence[str] = (),
+        trusted: Sequence[str] = (),
+        client: str = "X-Forwarded-For",
+        scheme: str = "X-Forwarded-Proto",
+        host: str = "",
+        own: Sequence[str] = (),
+    ) -> None:
+        self.hops = hops
+        self._believes = bool(hops or trusted)
+        self._trusted = _network_test(trusted)
+        self._peers = _network_test([*peers, *trusted]) if peers or not hops else None
+        self._said = _variable(client), _variable(scheme), _variable(host)
+        self._forwarded = self._said[0] == _FORWARDED
+        self._own = tuple(map(_variable, own))
+        #: Names of variables that claim nothing, nearly all that are ever met; and of those that do.
+        self._harmless: set[str] = set()
+        self._claims: set[str] = set()
+        self._remembered = lru_cache(maxsize=1024)(self.judge)
+
+    def setup(self, app: Any) -> None:
+        lifetime.attach(app, self.open)
+
+    def apply(self, callback: Callable[..., Any], route: Any) -> Callable[..., Any]:
+        return callback
+
+    def open(self, environ: WSGIEnvironment) -> None:
+        """Write what is true into `environ`, and take out what is only claimed."""
+        if self._harmless.issuperset(environ):
+            return
+        claims = environ.keys() - self._harmless
+        if not self._claims.issuperset(claims):
+            claims = {name for name in claims if self._is_claim(name)}
+        if claims:
+            self._settle(environ, claims)
+
+    def _is_claim(self, name: str) -> bool:
+        claim = name in _CLAIM or name.startswith(_CLAIMS) or name in self._said
+        known = self._claims if claim else self._harmless
+        if len(known) < _MOST and len(name) <= _LONGEST:
+            known.add(name)
+        return claim
+
+    def _settle(self, environ: WSGIEnvironment, claims: set[str]) -> None:
+        judged = None
+        if self._believes:
+            get = environ.get
+            client, scheme, host = self._said
+            said = get(client, ""), get(scheme, ""), get(host, "")
+            # What is remembered must not grow with what visitors send.
+            judge = self._remembered if len(said[0]) + len(said[1]) + len(said[2]) < 256 else self.judge
+            judged = judge(get("REMOTE_ADDR", ""), *said)
+        if "https" in environ.get(_PROTO, "").lower():
+            environ[CLAIMED] = True
+        own = self._own if judged else ()
+        for name in claims:
+            if not (own and name.startswith(own)):
+                del environ[name]
+        if not _OF_SCHEMES.isdisjoint(claims):
+            environ["wsgi.url_scheme"] = judged.scheme if judged and judged.scheme else _server_scheme(environ)
+        if judged:
+            self._write(environ, judged)
+        if (judged is None or judged.address is None) and (_FOR in claims or _FORWARDED in claims):
+            environ[HIDDEN] = True
+
+    def _write(self, environ: WSGIEnvironment, judged: Judged) -> None:
+        if judged.address:
+            environ["REMOTE_ADDR"] = judged.address
+            environ[_FOR] = judged.route  # for Bottle's `request.remote_route`
+        if judged.scheme:
+            environ["wsgi.url_scheme"] = environ[_PROTO] = judged.scheme
+            if judged.known:
+                environ[KNOWN] = True
+        if judged.host:
+            environ["HTTP_HOST"] = judged.host
+
+    def judge(self, peer: str, client: str, scheme: str, host: str) -> Judged | None:
+        """What can be believed of a request that `peer` has handed in with these values of the three headers."""
+        if self._peers is not None and not self._peers(peer):
+            return None
+        elements = parse_forwarded(client) if self._forwarded else [Element(address) for address in read_list(client)]
+        if not elements:
+            # A proxy that says over what, and not for whom, is one that stands alone.
+            alone = scheme if self.hops < 2 and not self._forwarded else ""
+            return self._judged(None, "", read_list(alone), [], 1)
+        found = self._find(elements)
+        if found is None:
+            return None
+        address, count = found
+        route = ", ".join([address, *(element.address for element in elements[len(elements) - count + 1 :])])
+        if self._forwarded:
+            schemes = [element.scheme for element in elements]
+            return self._judged(address, route, schemes, [element.host for element in elements], count)
+        return self._judged(address, route, read_list(scheme), read_list(host), count)
+
+    def _find(self, elements: list[Element]) -> tuple[str, int] | None:
+        """The visitor's address, and how many values from the right it stands."""
+        count = max(self.hops, 1)
+        if len(elements) < count:
+            return None
+        address = read_address(elements[-count].address)
+        while address is not None and self._trusted(address) and count < len(elements):
+            further = read_address(elements[-count - 1].address)
+            if further is None:  # what this proxy was told is no address; the proxy is as far as can be known
+                break
+            address, count = further, count + 1
+        return None if address is None else (address, count)
+
+    def _judged(
+        self, address: str | None, route: str, schemes: list[str], hosts: list[str], count: int
+    ) -> Judged | None:
+        from demijohn.security.hosts import is_host
+
+        scheme = _of_hop(schemes, count).lower()
+        host = _of_hop(hosts, count)
+        return Judged(
+            address,
+            route,
+            scheme if scheme in ("http", "https") else None,
+            scheme == "https" or "https" not in map(str.lower, schemes),
+            host if host and is_host(host) else None,
+        )
+
+
+def _of_hop(values: list[str], count: int) -> str:
+    """The value that the proxy wrote which stands `count` from the right; a single one is the last proxy's."""
+    if len(values) == 1:
+        return values[0]
+    return values[-count] if 0 < count <= len(values) else ""
+
+
+def _server_scheme(environ: WSGIEnvironment) -> str:
+    """The scheme by what no visitor can write: what nginx and Apache say besides headers, and the server's own TLS."""
+    said = environ.get("HTTPS", ""), environ.get("REQUEST_SCHEME", ""), environ.get("UWSGI_SCHEME", "")
+    encrypted = any(str(word).lower() in ("https", "on", "1", "yes") for word in said)
+    return "https" if encrypted or hasattr(environ.get("gunicorn.socket"), "getpeercert") else "http"
+
+
+def _variable(header: str) -> str:
+    """A header's name in the environ."""
+    return "HTTP_" + header.upper().replace("-", "_") if header else ""
+
+
+def _network_test(networks: Sequence[str]) -> Callable[[str], bool]:
+    """Whether an address is in one of these networks; '' and `localhost`, as servers have it, in `unix`."""
+    if not networks:
+        return lambda _address: False
+    read = [_network(network) for network in networks if network != "unix"]
+    unix = "unix" in networks
+
+    def test(address: str) -> bool:
+        from ipaddress import ip_address
+
+        if address in _UNIX:
+            return unix
+        plain = read_address(address)
+        return plain is not None and any(ip_address(plain) in network for network in read)
+
+    return test
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    from ipaddress import ip_network
+
+    return ip_network(text, strict=False)
