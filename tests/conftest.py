@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.lent import ServiceT, borrowed
 from tests.services import Database, MariaDB, Memcached, PostgreSQL, Redis
 
 pytest_plugins = ["tests.groups", "tests.places", "tests.trove", "tests.visits", "tests.windows"]
 _numbers = itertools.count()
+
+# The same examples in each run, as many as a test asks for, and nothing written. FUZZ=10000 is a run by hand: as many
+# of each property that names no number of its own, and others each time.
+settings.register_profile("suite", deadline=None, database=None, derandomize="FUZZ" not in os.environ)
+settings.register_profile("by hand", settings.get_profile("suite"), max_examples=int(os.environ.get("FUZZ", "100")))
+settings.load_profile("by hand" if "FUZZ" in os.environ else "suite")
 
 
 @pytest.fixture(scope="session")

@@ -41,6 +41,8 @@ class Note(site.db.Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     text: Mapped[str] = mapped_column(sa.String(50), unique=True)
 """
+#: The tables of the parts that a site has anyway.
+OWN = ("demijohn_sessions", "demijohn_shared", "demijohn_tickets")
 AGE = "    age: Mapped[Optional[int]] = mapped_column(index=True)\n"
 COUNT = "    count: Mapped[int] = mapped_column(server_default='0')\n"
 TAG = """

@@ -50,7 +50,7 @@ def demijohn_run(
     """
     order = {"words": words, "folder": os.fspath(folder), "environment": dict(environment)}
     with ExitStack() as stack:
-        stdin = stack.enter_context(open(os.devnull, "rb") if given is None else _pipe(stack, given))
+        stdin = stack.enter_context(Path(os.devnull).open("rb") if given is None else _pipe(stack, given))
         out, err = (stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")) for _ in range(2))
         status = _waiting().run(order, [stdin.fileno(), out.fileno(), err.fileno()])
         for file in (out, err):

@@ -18,7 +18,7 @@ from demijohn.bodies import KEY, Bodies, Request, content
 from demijohn.bodies.limits import Limits
 from demijohn.bodies.parts import file_name, parts
 
-EXAMPLES = settings(max_examples=60, deadline=None, database=None, derandomize=True)
+EXAMPLES = settings(max_examples=60)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 # What a browser can write into quotes: it says %22, %0D and %0A for what would end them.
 NAME = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters='%\\"'), max_size=20)

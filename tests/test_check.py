@@ -16,6 +16,7 @@ from demijohn import hosts
 from demijohn.check import check
 from demijohn.cli import main
 from tests.planted import Trial
+from tests.ready import demijohn_run
 from tests.services import until
 from tests.sites import ROOT, clean_environment
 from tests.test_rehearsal_sites import of_a_rehearsal

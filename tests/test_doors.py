@@ -23,8 +23,8 @@ import io, json, sys
 def ask(path):
     started = []
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "SERVER_NAME": "localhost", "SERVER_PORT": "80",
-               "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(),
-               "wsgi.errors": sys.stderr}
+               "SERVER_PROTOCOL": "HTTP/1.1", "HTTP_HOST": "localhost",
+               "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(), "wsgi.errors": sys.stderr}
     body = application(environ, lambda status, headers, exc_info=None: started.append(status))
     b"".join(body)
     return started[0]

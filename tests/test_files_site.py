@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from demijohn import HTTPError, Site, request
 from demijohn.errors import DemijohnError
-from demijohn.files import Files, FileTypeError
+from demijohn.files import Files, FileTypeError, UploadError
 from demijohn.files.serve import disposition
 from demijohn.files.stores.base import Store
 from demijohn.files.stores.database import DatabaseStore
@@ -254,7 +254,15 @@ def test_a_type_is_told_by_content_and_not_by_what_is_declared(files: Files) -> 
     assert files.save(upload.file.getvalue()).type == "application/octet-stream"
 
 
-@pytest.mark.parametrize("source", ["text", 5, None])
+@pytest.mark.parametrize("source", [bottle.FormsDict().picture, bottle.FormsDict().get("picture")])
+@pytest.mark.parametrize("save", ["save", "save_picture"])
+def test_a_field_that_was_left_empty_is_the_visitor_s_matter(save: str, source: Any, files: Files) -> None:
+    with pytest.raises(UploadError, match="Please choose one") as caught:
+        getattr(files, save)(source)
+    assert caught.value.status_code == 400
+
+
+@pytest.mark.parametrize("source", ["text", 5])
 def test_what_holds_no_bytes_is_a_mistake(source: Any, files: Files) -> None:
     with pytest.raises(TypeError, match="A file is made of bytes, a file object, an upload or an iterable of bytes"):
         files.save(source)

@@ -96,9 +96,6 @@ def test_nothing_is_found(guestbook: ModuleType, kind: str) -> None:
 
     @settings(
         max_examples=EXAMPLES,
-        derandomize="FUZZ" not in os.environ,
-        deadline=None,
-        database=None,
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate, Phase.shrink],
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import AGE, COUNT, NOTE, TAG, Project
+from tests.projects import AGE, COUNT, NOTE, OWN, TAG, Project
 
 ZOO = """
 class Kind(Enum):
@@ -38,9 +38,6 @@ class Zoo(site.db.Model):
     key: Mapped[str] = mapped_column(sa.Uuid)
     __table_args__ = (sa.Index("ix_zoo_two", "big", "small"), sa.CheckConstraint("big > 0", name="positive"))
 """
-
-#: The tables of the parts.
-OWN = ("demijohn_sessions", "demijohn_shared", "demijohn_tickets")
 
 
 @pytest.fixture

@@ -220,8 +220,9 @@ def test_what_is_remembered_does_not_grow_with_what_is_sent() -> None:
         proxies.open(environ)
         assert environ["REMOTE_ADDR"] == address
         assert f"HTTP_X_FORWARDED_{number}" not in environ
-    assert len(proxies._harmless) + len(proxies._claims) <= 4096
-    assert max(map(len, proxies._harmless)) <= 64
+    assert len(proxies._known) <= 2048
+    assert proxies._claims <= proxies._known
+    assert max(map(len, proxies._known)) <= 64
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ print("brotli" in sys.modules)
 def test_there_is_a_limit_to_what_is_kept_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     many = {f"f{n}_css": b"%d %s" % (n, CSS) for n in range(9)}
     static, client = served(put(tmp_path, **many))
-    static._room.left = 5 * len(CSS)
+    static.room.left = 5 * len(CSS)
     for accepted in ("", "gzip", "br"):
         for _ in range(2):
             for n in range(9):
@@ -199,7 +199,7 @@ def test_there_is_a_limit_to_what_is_kept_in_memory(tmp_path: Path, monkeypatch:
                 if answer.header("Content-Encoding") != "br":
                     assert body == many[f"f{n}_css"]
                 assert answer.header("Content-Length") == str(len(answer.body))
-    assert 0 <= static._room.left < len(CSS)
+    assert 0 <= static.room.left < len(CSS)
     kept = [file._content.plain.data for file in static._files.values() if file._content]
     assert 4 <= len([data for data in kept if data is not None]) < 9
 

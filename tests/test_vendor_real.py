@@ -33,8 +33,8 @@ application.create_tables()
 ASK = """
 import importlib, io, json
 environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "SERVER_NAME": "localhost", "SERVER_PORT": "80",
-           "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(),
-           "wsgi.errors": sys.stderr}
+           "SERVER_PROTOCOL": "HTTP/1.1", "HTTP_HOST": "localhost",
+           "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(), "wsgi.errors": sys.stderr}
 started = []
 page = b"".join(application(environ, lambda status, headers, exc_info=None: started.append(status)))
 places, failed = {}, {}

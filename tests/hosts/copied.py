@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.ready import demijohn_run
 from tests.services import missing
 from tests.sites import ROOT, clean_environment
 

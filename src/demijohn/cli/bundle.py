@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demijohn.cli.progress import Progress
-from demijohn.cli.root import find_root
+from demijohn.cli.root import HELP, find_root
 
 if TYPE_CHECKING:
     from demijohn.deploy.bundle import Manifest
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("host", help="the host that it is for: heroku, gae, sae, pythonanywhere, vm, ...")
-    parser.add_argument("--root", help="the site's folder; else the nearest one upwards with a config.yaml")
+    parser.add_argument("--root", help=HELP)
     parser.add_argument(
         "--output", metavar="DIR|FILE.zip", help="where to; else dist/HOST in the site's folder, or dist/HOST.zip"
     )

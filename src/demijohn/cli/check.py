@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from demijohn.cli.root import find_root
+from demijohn.cli.root import HELP, find_root
 
 if TYPE_CHECKING:
     from demijohn.check.report import Report
@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "host", nargs="?", metavar="HOST", help="a host, or all; else those whose files lie in the folder"
     )
-    parser.add_argument("--root", help="the site's folder; else the nearest one upwards with a config.yaml")
+    parser.add_argument("--root", help=HELP)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.add_argument("--strict", action="store_true", help="end with 1 for warnings, too")
     parser.add_argument("--no-rehearsal", dest="rehearsal", action="store_false", help="only read; start nothing")

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from demijohn.cli.root import find_root, prefer_development
+from demijohn.cli.root import HELP, find_root, prefer_development
 
 if TYPE_CHECKING:
     from demijohn.config import Config, Option
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME", help="one setting, in detail, or one section")
-    parser.add_argument("--root", help="the site's folder; else the nearest one upwards with a config.yaml")
+    parser.add_argument("--root", help=HELP)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from demijohn.cli.root import find_root
+from demijohn.cli.root import HELP, find_root
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ _DONE = {"new": "written", "differs": "changed"}
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("host", nargs="?", metavar="HOST", help="where the site is to run; without it: a list")
-    parser.add_argument("--root", help="the site's folder; else the nearest one upwards with a config.yaml")
+    parser.add_argument("--root", help=HELP)
     parser.add_argument("--python", metavar="3.13", help="the Python to run on; else .python-version's, or this one")
     parser.add_argument("--user", metavar="NAME", help="your name at a host that names its addresses after it")
     how = parser.add_mutually_exclusive_group()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from demijohn.cli.clean import moment, number
-from demijohn.cli.root import find_root, prefer_development
+from demijohn.cli.root import HELP, add_action, find_root, prefer_development
 from demijohn.doors import load_site
 from demijohn.errors import DemijohnError
 from demijohn.files.errors import FilesDownError
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from demijohn.files.stores.base import Kept
     from demijohn.site import Site
 
-_ROOT = "the site's folder; else the nearest one upwards with a config.yaml"
 #: Seconds after which an upload that has not ended is taken for broken off.
 _BROKEN_OFF = 86400
 #: Seconds for which a file may be in no row yet, because its request goes on.
@@ -27,14 +26,14 @@ _YOUNG = 3600
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--root", help=_ROOT)
+    parser.add_argument("--root", help=HELP)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    _add(actions, "list", "list all files: name, bytes, how often it was saved, and when last")
-    _add(actions, "show", "write the content of a file to stdout").add_argument("name", metavar="NAME")
-    _add(actions, "delete", "delete files, however often they were saved").add_argument(
+    add_action(actions, "list", "list all files: name, bytes, how often it was saved, and when last")
+    add_action(actions, "show", "write the content of a file to stdout").add_argument("name", metavar="NAME")
+    add_action(actions, "delete", "delete files, however often they were saved").add_argument(
         "names", metavar="NAME", nargs="+"
     )
-    clean = _add(actions, "clean", "delete what broken-off uploads have left, and files that no row names")
+    clean = add_action(actions, "clean", "delete what broken-off uploads have left, and files that no row names")
     clean.add_argument("-n", "--dry-run", action="store_true", help="only say which files no row names")
     clean.add_argument(
         "--column",
@@ -63,13 +62,6 @@ def run(args: argparse.Namespace) -> int:
     finally:
         site.files.close()
         site.db.close()
-
-
-def _add(actions: Any, name: str, purpose: str) -> argparse.ArgumentParser:
-    sentence = f"{purpose[0].upper()}{purpose[1:]}."
-    action: argparse.ArgumentParser = actions.add_parser(name, help=purpose, description=sentence)
-    action.add_argument("--root", help=_ROOT, default=argparse.SUPPRESS)  # else it would undo the one before the action
-    return action
 
 
 def _list(site: Site, args: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from demijohn.cli.root import find_root, prefer_development
+from demijohn.cli.root import HELP, find_root, prefer_development
 from demijohn.doors import load_site
 from demijohn.errors import DemijohnError
 from demijohn.health.notice import KEPT, KEY, OFF, ON, READ_ONLY, Notice
@@ -27,7 +27,7 @@ _WITHIN = "Each copy of the site that answers sees it within 2 s."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--root", help="the site's folder; else the nearest one upwards with a config.yaml")
+    parser.add_argument("--root", help=HELP)
     parser.add_argument("action", choices=(ON, OFF, "status"), help="begin it, end it, or say how the site stands")
     parser.add_argument("--message", default="", help="what visitors read")
     parser.add_argument(

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
+from typing import Any
 
 from demijohn.errors import DemijohnError
+
+HELP = "the site's folder; else the nearest one upwards with a config.yaml"
+
+
+def add_action(actions: Any, name: str, purpose: str) -> argparse.ArgumentParser:
+    """A parser for one of the actions of a command, which takes `--root` before the action or behind it."""
+    sentence = f"{purpose[0].upper()}{purpose[1:]}."
+    action: argparse.ArgumentParser = actions.add_parser(name, help=purpose, description=sentence)
+    action.add_argument("--root", help=HELP, default=argparse.SUPPRESS)  # else it would undo the one before the action
+    return action
 
 
 def find_root(given: str | None = None) -> Path:

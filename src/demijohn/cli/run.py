@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from demijohn.cli.root import find_root, prefer_development
+from demijohn.cli.root import HELP, find_root, prefer_development
 from demijohn.errors import DemijohnError, MigrationError
 
 #: The exit status by which the serving process asks to be started again.
@@ -23,7 +23,7 @@ CHANGED = 3
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--root", help="the site's folder; else the nearest one upwards with a config.yaml")
+    parser.add_argument("--root", help=HELP)
     parser.add_argument("--host", help="the address to listen on; else server.host")
     parser.add_argument("--port", type=int, help="the port to listen on; else server.port; 0: any that is free")
     parser.add_argument("--no-reload", dest="reload", action="store_false", help="do not watch for changed files")
@@ -171,3 +171,4 @@ def _make_tables(site: Any) -> None:
     else:
         if made:
             print(f"Made the tables {', '.join(made)}.", file=sys.stderr)
+        tell_of_columns(site)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from demijohn.cli import clean
 from demijohn.cli.clean import moment, number
-from demijohn.cli.root import find_root, prefer_development
+from demijohn.cli.root import HELP, add_action, find_root, prefer_development
 from demijohn.doors import load_site
 from demijohn.errors import DemijohnError, StoreCannotError
 from demijohn.sessions.stores import LISTING
@@ -19,20 +19,19 @@ if TYPE_CHECKING:
     from demijohn.sessions.stores.base import Record
     from demijohn.site import Site
 
-_ROOT = "the site's folder; else the nearest one upwards with a config.yaml"
 _ID = "a session's id, or the value of its cookie"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--root", help=_ROOT)
+    parser.add_argument("--root", help=HELP)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Action)
-    clean.arguments(_add(actions, "clean", "delete the sessions whose time is over"))
-    _add(actions, "count", "say how many sessions there are")
-    _add(actions, "show", "print one session as JSON").add_argument("id", metavar="ID", help=_ID)
-    end = _add(actions, "end", "end one session, or all of one user").add_mutually_exclusive_group(required=True)
+    clean.arguments(add_action(actions, "clean", "delete the sessions whose time is over"))
+    add_action(actions, "count", "say how many sessions there are")
+    add_action(actions, "show", "print one session as JSON").add_argument("id", metavar="ID", help=_ID)
+    end = add_action(actions, "end", "end one session, or all of one user").add_mutually_exclusive_group(required=True)
     end.add_argument("id", nargs="?", metavar="ID", help=_ID)
     end.add_argument("--user", help="the key that session.login() was given: ends all sessions of this user")
-    listed = _add(actions, "list", "list the sessions of one user, the newest first")
+    listed = add_action(actions, "list", "list the sessions of one user, the newest first")
     listed.add_argument("--user", required=True, help="the key that session.login() was given")
 
 
@@ -54,13 +53,6 @@ class _Action(argparse.ArgumentParser):
         if re.fullmatch(r"-[\w.~-]{42,}", arg_string, re.ASCII):
             return None
         return super()._parse_optional(arg_string)
-
-
-def _add(actions: Any, name: str, purpose: str) -> argparse.ArgumentParser:
-    sentence = f"{purpose[0].upper()}{purpose[1:]}."
-    action: argparse.ArgumentParser = actions.add_parser(name, help=purpose, description=sentence)
-    action.add_argument("--root", help=_ROOT, default=argparse.SUPPRESS)  # else it would undo the one before the action
-    return action
 
 
 def _clean(site: Site, args: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from demijohn.cli.root import find_root, prefer_development
+from demijohn.cli.root import HELP, find_root, prefer_development
 from demijohn.errors import DemijohnError
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--root", help="the site's folder; else the nearest one upwards with a config.yaml")
+    parser.add_argument("--root", help=HELP)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     actions.add_parser("list", help="print each file with its address")
     actions.add_parser(

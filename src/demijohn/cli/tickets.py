@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from demijohn.cli.clean import moment, number, seconds
-from demijohn.cli.root import find_root, prefer_development
+from demijohn.cli.root import HELP, add_action, find_root, prefer_development
 from demijohn.doors import load_site
 from demijohn.errors import DemijohnError, MemcachedDownError
 
@@ -20,23 +20,21 @@ if TYPE_CHECKING:
     from demijohn.memcached import Memcached
     from demijohn.site import Site
 
-_ROOT = "the site's folder; else the nearest one upwards with a config.yaml"
-
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--root", help=_ROOT)
+    parser.add_argument("--root", help=HELP)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listed = _add(actions, "list", "list the tickets, the last one to happen first")
+    listed = add_action(actions, "list", "list the tickets, the last one to happen first")
     listed.add_argument("--json", action="store_true", help="as JSON, a line each")
-    shown = _add(actions, "show", "print one ticket: how often, its traceback and its requests")
+    shown = add_action(actions, "show", "print one ticket: how often, its traceback and its requests")
     shown.add_argument("id", metavar="ID", help="what the visitor was shown, in any case, with or without the dash")
     shown.add_argument("--json", action="store_true", help="as JSON")
-    clear = _add(actions, "clear", "delete tickets: all, one, or old ones")
+    clear = add_action(actions, "clear", "delete tickets: all, one, or old ones")
     clear.add_argument("id", nargs="?", metavar="ID", help="only this one")
     clear.add_argument(
         "--older", type=seconds(1), metavar="TIME", help="only those that have not happened for so long, such as 7d"
     )
-    collect = _add(actions, "collect", "bring home what waits in memcached, and what a log on stdin tells")
+    collect = add_action(actions, "collect", "bring home what waits in memcached, and what a log on stdin tells")
     collect.add_argument("--json", action="store_true", help="the result as JSON")
 
 
@@ -49,14 +47,6 @@ def run(args: argparse.Namespace) -> int:
         site.tickets.close()
         site.sessions.close()
         site.db.close()
-
-
-def _add(actions: Any, name: str, purpose: str) -> argparse.ArgumentParser:
-    action: argparse.ArgumentParser = actions.add_parser(
-        name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}."
-    )
-    action.add_argument("--root", help=_ROOT, default=argparse.SUPPRESS)  # else it would undo the one before the action
-    return action
 
 
 def _list(site: Site, args: argparse.Namespace) -> int:
@@ -103,7 +93,7 @@ def _clear(site: Site, args: argparse.Namespace) -> int:
     from demijohn.tickets import table
 
     id = None if args.id is None else _id(args.id)
-    before = None if args.older is None else table.age(args.older)
+    before = None if args.older is None else time.time() - args.older
     with _database(site) as connection:
         site.tickets.home.collect(connection)  # else what waits in memcached would be back soon
         count = table.forget(connection, id, before)

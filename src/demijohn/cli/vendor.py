@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demijohn.cli.progress import Progress
-from demijohn.cli.root import find_root
+from demijohn.cli.root import HELP, find_root
 
 if TYPE_CHECKING:
     from demijohn.deploy.vendor import Package, Report
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("packages", nargs="*", metavar="PACKAGE", help="requirements beside those of the site")
-    parser.add_argument("--root", help="the site's folder; else the nearest one upwards with a config.yaml")
+    parser.add_argument("--root", help=HELP)
     parser.add_argument("--target", metavar="FOLDER", help="the folder to fill; else the site's site-packages/")
     parser.add_argument("--python", metavar="VERSION", help="3.13; else .python-version, the host's, or this one")
     parser.add_argument("--platform", help="linux-x86_64 (the default), manylinux_2_28_x86_64, alpine, macos, ...")

@@ -69,11 +69,14 @@ def integer_or(word: str, low: int, high: int) -> Callable[[object], int | str]:
     return read
 
 
+def is_off(value: object) -> bool:
+    """Whether it is the word `off`, which YAML takes for false."""
+    return value is False or (isinstance(value, str) and value.strip().lower() in ("off", "false", "no"))
+
+
 def milliseconds_or_off(value: object) -> int | None:
-    """A whole number, up to an hour; None for `off`, which YAML takes for false."""
-    if value is False or (isinstance(value, str) and value.strip().lower() in ("off", "false", "no")):
-        return None
-    return integer(1, 3_600_000)(value)
+    """A whole number, up to an hour; None for `off`."""
+    return None if is_off(value) else integer(1, 3_600_000)(value)
 
 
 def integer(low: int, high: int) -> Callable[[object], int]:
@@ -202,10 +205,21 @@ def tls(value: object) -> str:
     return choice(*TLS_WORDS, others=_SSLMODES)(value)
 
 
+def each(read: Callable[[object], str], value: object) -> tuple[str, ...]:
+    """What `read` makes of each word of a list; the error names the one that it refuses. Not for what is secret."""
+    found = []
+    for word in words(value):
+        try:
+            found.append(read(word))
+        except ValueError:
+            raise ValueError(f"{word[:60]!r} is none") from None
+    return tuple(found)
+
+
 def origins(value: object) -> tuple[str, ...]:
     """`scheme://host` or `scheme://host:port` each."""
     read = matching(r"[A-Za-z][A-Za-z0-9+.-]*://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?")
-    return tuple(read(word) for word in words(value))
+    return each(read, value)
 
 
 def plain_url(value: object) -> Url:

@@ -138,7 +138,8 @@ def _take(draft: Draft, given: Given) -> None:
 
 
 def _refusal(option: Option, value: object, detail: str) -> str:
-    sentence = f"{option.name} must be {option.kind.says}{_quoted(option, value)}"
+    quoted = "" if detail and isinstance(value, Mapping) else _quoted(option, value)  # the detail says what is in it
+    sentence = f"{option.name} must be {option.kind.says}{quoted}"
     return f"{sentence}: {detail}" if detail else sentence
 
 

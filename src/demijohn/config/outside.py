@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from demijohn.config import csp
-from demijohn.config.kinds import Kind, boolean, matching, seconds, words
+from demijohn.config.kinds import Kind, boolean, each, is_off, matching, seconds, words
 
 _NAME = r"\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]"
 _HEADER = r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*"
@@ -28,14 +28,12 @@ def _network(word: str) -> str:
 def hosts(value: object) -> tuple[str, ...]:
     """Names, with a port or without."""
     read = matching(rf"({_NAME})(:[0-9]{{1,5}})?")
-    return tuple(read(word).lower() for word in words(value))
+    return tuple(word.lower() for word in each(read, value))
 
 
 def age(value: object) -> int:
     """Seconds; 0 for `off`."""
-    if value is False or (isinstance(value, str) and value.strip().lower() in ("off", "false", "no", "0")):
-        return 0
-    return seconds(value)
+    return 0 if is_off(value) or str(value).strip() == "0" else seconds(value)
 
 
 def policy(value: object) -> str:

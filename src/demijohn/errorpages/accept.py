@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-_RANGE = re.compile(r"\s*([^\s;,\"/]+)/([^\s;,\"/]+)\s*((?:;[^,\"]*(?:\"(?:[^\"\\]|\\.)*\"[^,\"]*)*)?)(?:,|$)")
-_QUALITY = re.compile(r";\s*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*(?:;|$)")
+# Not compiled at boot, but for the first error page.
+_RANGE = r"\s*([^\s;,\"/]+)/([^\s;,\"/]+)\s*((?:;[^,\"]*(?:\"(?:[^\"\\]|\\.)*\"[^,\"]*)*)?)(?:,|$)"
+_QUALITY = r";\s*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*(?:;|$)"
 _PROBLEMS = (("application", "problem+json"), ("application", "json"))
 #: Characters of Accept that are read. Browsers send some 150.
 _LONGEST = 2000
@@ -30,9 +31,9 @@ def wants_problem(accept: str | None, content_type: str = "") -> bool:
 def _ranges(accept: str) -> list[tuple[str, str, float]]:
     """The media ranges and their qualities. What is not well-formed is left out."""
     found = []
-    for match in _RANGE.finditer(accept[:_LONGEST].lower()):
+    for match in re.finditer(_RANGE, accept[:_LONGEST].lower()):
         kind, name, parameters = match.groups()
-        quality = _QUALITY.search(parameters)
+        quality = re.search(_QUALITY, parameters)
         if quality is None and re.search(r";\s*q\s*=", parameters):
             continue
         found.append((kind, name, float(quality[1]) if quality else 1.0))

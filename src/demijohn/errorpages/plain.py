@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from functools import lru_cache
+from functools import cache
 
 import bottle
 
@@ -41,10 +41,10 @@ def plain_page(*, status: int, title: str, message: str, ticket: str | None, ret
     )
 
 
-@lru_cache(maxsize=8)
-def policy(style: str = STYLE) -> str:
-    """The Content-Security-Policy of a page that has nothing but this style."""
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+@cache
+def policy() -> str:
+    """The Content-Security-Policy of the page, which has nothing but its style."""
+    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     return (
         f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )

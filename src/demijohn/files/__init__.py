@@ -92,7 +92,7 @@ class Files:
         :param types: those that are taken, by content; what the visitor declares does not count. Empty: all.
         :param limit: bytes; None: `files.limit`.
         :param private: it is not served to whoever knows its name, only by `serve`, and shared with no equal file.
-        :raises UploadError: it is too large or of another type. Its text is for the visitor.
+        :raises UploadError: it is too large, of another type, or none was chosen. Its text is for the visitor.
         :raises FilesDownError: the store is not answering.
         """
         from demijohn.files.content import Incoming
@@ -113,7 +113,7 @@ class Files:
         Without Pillow it is kept as it came, with all that is in it, and the log says so once.
 
         :param max_side: pixels of its longer side, at most.
-        :raises UploadError: it is too large, no picture, or damaged. Its text is for the visitor.
+        :raises UploadError: it is too large, no picture, damaged, or none was chosen. Its text is for the visitor.
         """
         if not self.has_pillow:
             self._warn()

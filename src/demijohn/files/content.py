@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from typing import Any
 
-from demijohn.files.errors import FileTooLargeError, FileTypeError
+from demijohn.files.errors import FileTooLargeError, FileTypeError, UploadError
 
 #: The types that are told from their first bytes: the extension of the file's name, and how they begin.
 TYPES = {
@@ -120,6 +120,8 @@ class Incoming:
 
 def chunks(source: Any) -> Iterator[bytes]:
     """The bytes of anything that holds some, 64 kB or what the source likes at a time."""
+    if source is None or source == "":  # what Bottle has for a file field that was left empty
+        raise UploadError("There is no file yet. Please choose one.")
     source = getattr(source, "file", source)  # bottle.FileUpload
     if isinstance(source, (bytes, bytearray, memoryview)):
         whole = memoryview(source)

@@ -32,7 +32,7 @@ class Output(logging.Handler):
 
     What cannot be written is lost without a word: there is nowhere to say so, and no request fails for it.
 
-    :param format: makes the line.
+    :param words: makes the line.
     :param stream: `stdout` or `stderr`: of `sys`, looked up for each line.
     """
 

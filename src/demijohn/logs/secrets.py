@@ -27,11 +27,12 @@ _PATTERNS = (
     (r"(?i)\b(basic|bearer)(\s{1,4})[a-z0-9+/=._~-]{8,8192}", r"\1\2" + HIDDEN),
     # Cookie: name=value; name=value
     (r"(?i)(cookie[\"']?\s{0,4}[:=]\s{0,4}[\"']?)[^\s=;,\"']{1,128}=[^\"'\r\n]{1,8192}", r"\1" + HIDDEN),
-    # password=..., 'token': '...', "api_key": "..."
+    # password=..., 'token': '...', "api_key": "..."; not csrf=False, which our own advice has
     (
         r"(?i)((?:pass(?:word|wd|phrase)|pwd|secret|token|(?:api|private|access)[_-]?key|credential|csrf|signature)"
         r"[\w-]{0,40}[\"']?\s{0,4}(?:=|:(?=\s{0,4}[\"'])|(?<=word):)\s{0,4})"
-        r"(?!\(hidden)(?:b?\"[^\"\n]{0,4096}\"|b?'[^'\n]{0,4096}'|[^\s&;,)}\]\"']{1,4096})",
+        r"(?!\(hidden|(?:true|false|none)\.?(?:[\s,;&)}\]]|$))"
+        r"(?:b?\"[^\"\n]{0,4096}\"|b?'[^'\n]{0,4096}'|[^\s&;,)}\]\"']{1,4096})",
         r"\1" + HIDDEN,
     ),
     # SQLAlchemy's errors show the values of a statement, in one line.

@@ -13,7 +13,7 @@ from demijohn.errors import PasswordError
 MEMORY, TIME, LANES = 19 * 1024, 2, 1
 
 _SALT, _KEY = 16, 32  # bytes
-_STORED = re.compile(
+_STORED = (
     r"\$argon2(id|i|d)\$v=(?:16|19)\$m=([1-9][0-9]{0,6}),t=([1-9][0-9]?),p=([1-9][0-9]?)"
     r"\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}"
 )
@@ -65,7 +65,7 @@ def parse(stored: str) -> tuple[int, int, int]:
             "The stored password was made by argon2, which is not installed, so nobody who has such a one can sign in. "
             "Install it: pip install 'demijohn[argon2]'"
         )
-    match = _STORED.fullmatch(stored)
+    match = re.fullmatch(_STORED, stored)
     cost = tuple(map(int, match.groups()[1:])) if match else ()
     if match is None or any(here > most for here, most in zip(cost, _MOST, strict=True)):
         raise _unreadable()

@@ -91,10 +91,14 @@ class Csrf:
             raise CsrfOptionError(route.rule, wanted)
         if not wanted or route.method in SAFE:
             return callback
+        return self.guard_callback(callback, read_body=True)
+
+    def guard_callback(self, callback: Callable[..., Any], read_body: bool = False) -> Callable[..., Any]:
+        """A handler that asks whether a request is let in: of a route past which plugins are skipped."""
         request, check = bottle.request, self.check
 
         def with_check(*args: Any, **kwargs: Any) -> Any:
-            check(request.environ)
+            check(request.environ, read_body)
             return callback(*args, **kwargs)
 
         return with_check

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 #: A pair of RFC 7239 section 4, and what may stand behind it. Nobody writes spaces around `=` or before `;`, and the
 #: grammar has none, but they hide nothing.
-_PAIR = re.compile(rf"[ \t]*({_WORD})=({_WORD}|{_QUOTED})[ \t]*(;|,|\Z)")
-_EMPTY = re.compile(r"[ \t]*(?:,|\Z)")
-_PORT = re.compile(r"(?::\d{1,5})?\Z", re.ASCII)
+_PAIR = rf"[ \t]*({_WORD})=({_WORD}|{_QUOTED})[ \t]*(;|,|\Z)"
+_EMPTY = r"[ \t]*(?:,|\Z)"
+_PORT = r"(?::[0-9]{1,5})?\Z"
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Not at boot: few sites stand behind a proxy that writes this header."""
+    return re.compile(pattern)
 
 
 class Element(NamedTuple):
@@ -35,10 +42,11 @@ def parse_forwarded(value: str) -> list[Element]:
     pairs: dict[str, str] = {}
     at = 0
     while at < len(value):
-        if not pairs and (empty := _EMPTY.match(value, at)):  # RFC 9110 section 5.6.1.2: they are passed over
+        # RFC 9110 section 5.6.1.2: empty ones are passed over.
+        if not pairs and (empty := _compiled(_EMPTY).match(value, at)):
             at = empty.end()
             continue
-        match = _PAIR.match(value, at)
+        match = _compiled(_PAIR).match(value, at)
         if match is None or match[1].lower() in pairs:
             return []
         pairs[match[1].lower()] = _unquoted(match[2])
@@ -63,11 +71,11 @@ def read_address(text: str) -> str | None:
         text = text[1:-1]
     if text.startswith("["):
         text, closed, port = text[1:].partition("]")
-        if not closed or ":" not in text or not _PORT.match(port):
+        if not closed or ":" not in text or not re.match(_PORT, port):
             return None
     elif text.count(":") == 1:
         text, _, port = text.partition(":")
-        if not port or not _PORT.match(":" + port):
+        if not port or not re.match(_PORT, ":" + port):
             return None
     try:
         address = ip_address(text)

@@ -19,7 +19,8 @@ from demijohn.security.errors import LimitOptionError
 if TYPE_CHECKING:
     from demijohn.shared import Shared
 
-_RULE = re.compile(r"\s*([1-9][0-9]{0,8})\s*(?:/|per)\s*([1-9][0-9]{0,4})?\s*(second|minute|hour|day)s?\s*", re.I)
+# Not compiled at boot: most sites have none.
+_RULE = r"(?i)\s*([1-9][0-9]{0,8})\s*(?:/|per)\s*([1-9][0-9]{0,4})?\s*(second|minute|hour|day)s?\s*"
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
@@ -81,7 +82,7 @@ class Limits:
 
 def read(text: object) -> list[Limit]:
     """The limits that `10/minute; 100 per day` names; none where it cannot be read."""
-    found = [_RULE.fullmatch(part) for part in re.split("[;,]", text)] if isinstance(text, str) else []
+    found = [re.fullmatch(_RULE, part) for part in re.split("[;,]", text)] if isinstance(text, str) else []
     limits = [Limit(int(m[1]), int(m[2] or 1) * _SECONDS[m[3].lower()]) for m in found if m is not None]
     return limits if len(limits) == len(found) else []
 

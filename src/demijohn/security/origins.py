@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment  # Python 3.10 has none
 
 _PORTS = {"http": "80", "https": "443"}
-#: No user and no path: browsers send neither, so what holds one was made by hand.
-_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s/?#@\\:\[\]]+)(?::([0-9]{1,5}))?", re.I)
+#: No user and no path: browsers send neither, so what holds one was made by hand. Not compiled at boot.
+_ORIGIN = r"(?i)([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s/?#@\\:\[\]]+)(?::([0-9]{1,5}))?"
 
 
 def normal(origin: str) -> str | None:
     """`https://Example.org` as `https://example.org:443`; None for `null` and for all that is no origin."""
-    match = _ORIGIN.fullmatch(origin)
+    match = re.fullmatch(_ORIGIN, origin)
     if match is None:
         return None
     scheme, host, port = match[1].lower(), match[2].lower(), match[3]

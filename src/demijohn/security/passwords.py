@@ -71,6 +71,8 @@ def _prepare(text: str) -> bytes:
     Not NFKC: it would make different passwords equal ("x²" and "x2"), and the RFC names NFC. Without either, a password
     with an "é" typed on a Mac could be refused on a phone.
     """
+    if not isinstance(text, str):  # out of a JSON document, say
+        raise PasswordError("A password is a text. Please choose one.")
     if not text:
         raise PasswordError("A password cannot be empty. Please choose one.")
     if len(text) > MAX_LENGTH:

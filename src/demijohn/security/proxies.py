@@ -51,12 +51,9 @@ class Judged(NamedTuple):
     """What a request's trusted proxies say. None: nothing that can be believed."""
 
     address: str | None
-    #: The visitor's address and those of the proxies after it, as X-Forwarded-For has them.
-    route: str
     scheme: str | None
-    #: Whether the visitor came by `scheme` beyond doubt: no proxy further out says https.
-    known: bool
-    host: str | None
+    #: What of it is written into the environ.
+    written: dict[str, Any]
 
 
 class Proxies:
@@ -97,8 +94,8 @@ class Proxies:
         self._said = _variable(client), _variable(scheme), _variable(host)
         self._forwarded = self._said[0] == _FORWARDED
         self._own = tuple(map(_variable, own))
-        #: Names of variables that claim nothing, nearly all that are ever met; and of those that do.
-        self._harmless: set[str] = set()
+        #: Names of variables that have been met, and of those the ones that claim something.
+        self._known: set[str] = set()
         self._claims: set[str] = set()
         self._remembered = lru_cache(maxsize=1024)(self.judge)
 
@@ -110,19 +107,19 @@ class Proxies:
 
     def open(self, environ: WSGIEnvironment) -> None:
         """Write what is true into `environ`, and take out what is only claimed."""
-        if self._harmless.issuperset(environ):
-            return
-        claims = environ.keys() - self._harmless
-        if not self._claims.issuperset(claims):
-            claims = {name for name in claims if self._is_claim(name)}
+        if self._known.issuperset(environ):
+            claims = self._claims.intersection(environ)
+        else:
+            claims = {name for name in environ if self._is_claim(name)}
         if claims:
             self._settle(environ, claims)
 
     def _is_claim(self, name: str) -> bool:
         claim = name in _CLAIM or name.startswith(_CLAIMS) or name in self._said
-        known = self._claims if claim else self._harmless
-        if len(known) < _MOST and len(name) <= _LONGEST:
-            known.add(name)
+        if len(self._known) < _MOST and len(name) <= _LONGEST:
+            if claim:
+                self._claims.add(name)
+            self._known.add(name)  # last: another thread takes what is known, and not among the claims, for harmless
         return claim
 
     def _settle(self, environ: WSGIEnvironment, claims: set[str]) -> None:
@@ -134,29 +131,18 @@ class Proxies:
             # What is remembered must not grow with what visitors send.
             judge = self._remembered if len(said[0]) + len(said[1]) + len(said[2]) < 256 else self.judge
             judged = judge(get("REMOTE_ADDR", ""), *said)
-        if "https" in environ.get(_PROTO, "").lower():
+        if _PROTO in claims and "https" in environ[_PROTO].lower():
             environ[CLAIMED] = True
         own = self._own if judged else ()
         for name in claims:
-            if not (own and name.startswith(own)):
+            if not own or not name.startswith(own):
                 del environ[name]
-        if not _OF_SCHEMES.isdisjoint(claims):
-            environ["wsgi.url_scheme"] = judged.scheme if judged and judged.scheme else _server_scheme(environ)
-        if judged:
-            self._write(environ, judged)
+        if judged is not None:
+            environ.update(judged.written)
+        if (judged is None or judged.scheme is None) and not _OF_SCHEMES.isdisjoint(claims):
+            environ["wsgi.url_scheme"] = _server_scheme(environ)
         if (judged is None or judged.address is None) and (_FOR in claims or _FORWARDED in claims):
             environ[HIDDEN] = True
-
-    def _write(self, environ: WSGIEnvironment, judged: Judged) -> None:
-        if judged.address:
-            environ["REMOTE_ADDR"] = judged.address
-            environ[_FOR] = judged.route  # for Bottle's `request.remote_route`
-        if judged.scheme:
-            environ["wsgi.url_scheme"] = environ[_PROTO] = judged.scheme
-            if judged.known:
-                environ[KNOWN] = True
-        if judged.host:
-            environ["HTTP_HOST"] = judged.host
 
     def judge(self, peer: str, client: str, scheme: str, host: str) -> Judged | None:
         """What can be believed of a request that `peer` has handed in with these values of the three headers."""
@@ -192,18 +178,21 @@ class Proxies:
 
     def _judged(
         self, address: str | None, route: str, schemes: list[str], hosts: list[str], count: int
-    ) -> Judged | None:
+    ) -> Judged:
         from demijohn.security.hosts import is_host
 
         scheme = _of_hop(schemes, count).lower()
         host = _of_hop(hosts, count)
-        return Judged(
-            address,
-            route,
-            scheme if scheme in ("http", "https") else None,
-            scheme == "https" or "https" not in map(str.lower, schemes),
-            host if host and is_host(host) else None,
-        )
+        written: dict[str, Any] = {}
+        if address:
+            written.update({"REMOTE_ADDR": address, _FOR: route})  # for Bottle's `request.remote_route`
+        if scheme in ("http", "https"):
+            written.update({"wsgi.url_scheme": scheme, _PROTO: scheme})
+            if scheme == "https" or "https" not in map(str.lower, schemes):  # no proxy further out says https
+                written[KNOWN] = True
+        if host and is_host(host):
+            written["HTTP_HOST"] = host
+        return Judged(address, written.get("wsgi.url_scheme"), written)
 
 
 def _of_hop(values: list[str], count: int) -> str:

@@ -19,7 +19,7 @@ LONGEST = 2000
 #: Browsers take a backslash for a slash, leave out tabs and line ends wherever they stand, and cut spaces and control
 #: characters off both ends (URL Standard, "basic URL parser"): `/\host`, `/<tab>/host` are other sites. What is encoded
 #: is not decoded by them, but by some servers on the way: `/%2Fhost` is no page of anybody's.
-_PATH = re.compile(r"/(?![/\\]|%2f|%5c)[^\x00-\x20\x7f\\\ud800-\udfff]*", re.IGNORECASE)
+_PATH = r"(?i:/(?![/\\]|%2f|%5c)[^\x00-\x20\x7f\\\ud800-\udfff]*)"  # not compiled at boot
 
 
 def safe_path(path: str | None, default: str = "/") -> str:
@@ -28,7 +28,12 @@ def safe_path(path: str | None, default: str = "/") -> str:
     A path with `//` in it is no page here, because `/a/..//host` becomes `//host` in the hands of the next program that
     tidies it up. What is not ASCII comes back encoded, as an address wants it.
     """
-    if not path or len(path) > LONGEST or not _PATH.fullmatch(path) or "//" in re.split("[?#]", path, maxsplit=1)[0]:
+    if (
+        not path
+        or len(path) > LONGEST
+        or not re.fullmatch(_PATH, path)
+        or "//" in re.split("[?#]", path, maxsplit=1)[0]
+    ):
         return default
     if path.isascii():
         return path

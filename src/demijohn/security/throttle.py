@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import hmac
 import math
+import unicodedata
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -70,17 +71,17 @@ class Throttle:
         """Count an attempt to sign in, before the password is looked at. Call `succeeded()` on what it returns if the
         password was right.
 
-        :param account: what is asked for, whether there is such an account or not, each in one spelling: `"anna"`, if
-            "Anna" is the same.
+        :param account: what is asked for, whether there is such an account or not. Names that some database takes for
+            equal count as one: "anna", "Anna ", "\N{LATIN CAPITAL LETTER A WITH ACUTE}nna".
         :param environ: the request; by default the one that is being answered.
         :raises bottle.HTTPError: 429, with `Retry-After`: there have been too many.
         """
         here = address(bottle.request.environ if environ is None else environ, self._local)
-        attempt = Attempt(self._counts, self._sign("account", str(account)), here and self._sign("address", here))
-        if self._on:
-            wait = attempt.count(self._tries, self._per_account, self._per_address)
-            if wait > 0:
-                raise too_many(wait, "There have been too many attempts to sign in.")
+        name = self._sign("account", _one_spelling(str(account)))
+        attempt = Attempt(self._counts if self._on else None, name, here and self._sign("address", here))
+        wait = attempt.count(self._tries, self._per_account, self._per_address)
+        if wait > 0:
+            raise too_many(wait, "There have been too many attempts to sign in.")
         return attempt
 
     def _sign(self, kind: str, text: str) -> str:

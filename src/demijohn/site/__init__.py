@@ -14,7 +14,7 @@ from demijohn.config import Config
 from demijohn.errorpages import error_page
 from demijohn.health.maintenance import KEY as MAINTENANCE
 from demijohn.site.parts import install_parts
-from demijohn.site.safety import make_throttle, share_safety
+from demijohn.site.safety import apps_in, make_throttle, share_safety
 from demijohn.site.stores import shared_store
 from demijohn.site.tables import declare_tables
 from demijohn.tickets.plugin import KEY as TICKET
@@ -194,12 +194,13 @@ class Site(bottle.Bottle):
         return None if template is None else template.render(variables)
 
     def _share_parts(self, app: Any, csrf: bool = True) -> None:
-        if not self._cased or not isinstance(app, bottle.Bottle) or getattr(app, "_cased", False):
+        if not self._cased:
             return
-        share_safety(self, app, csrf)
-        for part in (self.headers, self.db, self.sessions):
-            if part not in app.plugins:
-                app.install(part)
+        for one in apps_in(app):
+            share_safety(self, one, csrf)
+            for part in (self.headers, self.db, self.sessions):
+                if part not in one.plugins:
+                    one.install(part)
 
     def need_memcached(self) -> Memcached:
         """The pool, where the settings say that there is one."""

@@ -85,3 +85,30 @@ def share_safety(site: Site, app: bottle.Bottle, csrf: bool) -> None:
     for part in (site.csrf, site.limits, site.login):
         if part not in app.plugins and (part is not site.csrf or (csrf and site.settings["security.csrf"])):
             app.install(part)
+    if csrf and site.settings["security.csrf"]:
+        for route in app.routes:
+            target = route.config.get("mountpoint.target")
+            if target is not None and not isinstance(target, bottle.Bottle):
+                _guard_mountpoint(site.csrf, route)
+
+
+def apps_in(app: bottle.Bottle) -> list[bottle.Bottle]:
+    """This app, those that are mounted in it, and in those. One that has parts of its own sees to itself."""
+    found: list[bottle.Bottle] = []
+    waiting = [app]
+    while waiting:
+        one = waiting.pop()
+        if not isinstance(one, bottle.Bottle) or one in found or getattr(one, "_cased", False):
+            continue
+        found.append(one)
+        for route in one.routes:
+            waiting += route.app, route.config.get("mountpoint.target")
+    return found
+
+
+def _guard_mountpoint(csrf: Csrf, route: Any) -> None:
+    """Bottle mounts a WSGI application past all plugins."""
+    if route.config.get("csrf", True) and not getattr(route.callback, "guarded", False):
+        route.callback = csrf.guard_callback(route.callback)
+        route.callback.guarded = True
+        route.reset()

@@ -1,4 +1,4 @@
-"""Where a site keeps its sessions, as its settings say."""
+"""Where a site keeps things, as its settings say: sessions, what its copies share, uploads, older static files."""
 
 from __future__ import annotations
 

@@ -215,11 +215,12 @@ class Static:
         if file is None:
             from demijohn.static.files import File
 
-            file = self._files[name] = File(name, path, self._room, self._known.get(name))
+            file = self._files[name] = File(name, path, self.room, self._known.get(name))
         return file
 
     @functools.cached_property
-    def _room(self) -> Room:
+    def room(self) -> Room:
+        """That of all files."""
         from demijohn.static.files import Room
 
         return Room()
@@ -279,7 +280,7 @@ class Static:
         taken = self._taken(environ)
         if not self.development:
             self._prepare(environ, found, taken)
-        return answers.answer(environ, found, taken, self._room)
+        return answers.answer(environ, found, taken)
 
     def _taken(self, environ: dict[str, Any]) -> tuple[str, ...]:
         """The codings that the visitor takes, the best first."""
@@ -301,7 +302,7 @@ class Static:
         query = environ.get("QUERY_STRING", "")
         if not found.lasts or query not in ("", f"v={found.content.version}"):
             return  # of addresses that lead to a file there are no more than these
-        prepared = answers.prepare(found, taken, self._room)
+        prepared = answers.prepare(found, taken)
         if prepared is not None:
             address = environ["PATH_INFO"] + (f"?{query}" if query else "")
             self._prepared.setdefault(address, {})[" ".join(taken)] = prepared
@@ -314,7 +315,7 @@ class Static:
         found = answers.find(self, name, environ.get("QUERY_STRING", ""))
         if found is None:
             return self._refuse()
-        line, _, headers, body = answers.answer(environ, found, self._taken(environ), self._room, as_file=True)
+        line, _, headers, body = answers.answer(environ, found, self._taken(environ), as_file=True)
         return bottle.HTTPResponse(body, line, headers)
 
     def _only_read(self, name: str) -> Any:

@@ -33,6 +33,8 @@ class Found(NamedTuple):
     policy: str
     #: Whether there will be the same as long as the process lives.
     lasts: bool
+    #: Where what is packed of it is kept.
+    room: Room
 
 
 class Prepared(NamedTuple):
@@ -56,16 +58,17 @@ def find(static: Static, name: str, query: str) -> Found | None:
             name, version = split
             content = static.content(name)
     if version is None:
-        return None if content is None else Found(content, ASK_AGAIN, True)
+        return None if content is None else Found(content, ASK_AGAIN, True, static.room)
     if content is not None and content.version == version:
-        return Found(content, FOREVER, True)
+        return Found(content, FOREVER, True, static.room)
     if content is not None and static.has_given_out(name, version):
-        return Found(content, NEVER, True)
-    kept = None if static.kept is None else static.kept.content(name, version)
-    return None if kept is None else Found(kept, FOREVER, False)
+        return Found(content, NEVER, True, static.room)
+    if static.kept is None or (content := static.kept.content(name, version)) is None:
+        return None
+    return Found(content, FOREVER, False, static.kept.room)
 
 
-def answer(environ: dict[str, Any], found: Found, taken: tuple[str, ...], room: Room, as_file: bool = False) -> Ready:
+def answer(environ: dict[str, Any], found: Found, taken: tuple[str, ...], as_file: bool = False) -> Ready:
     """The answer to a GET or a HEAD.
 
     :param taken: the codings that the visitor takes, the best first.
@@ -74,7 +77,7 @@ def answer(environ: dict[str, Any], found: Found, taken: tuple[str, ...], room: 
         (412), it has nothing of the range asked for (416).
     """
     content = found.content
-    body = _choose(environ, content, taken, room)
+    body = _choose(environ, content, taken, found.room)
     if body is None:
         headers = {"Vary": "Accept-Encoding", "Cache-Control": "no-store"}
         raise bottle.HTTPError(406, "There is nothing here in an encoding that the request accepts.", **headers)
@@ -100,9 +103,9 @@ def answer(environ: dict[str, Any], found: Found, taken: tuple[str, ...], room: 
     return _LINES[said.status], said.status, said.headers, pieces
 
 
-def prepare(found: Found, taken: tuple[str, ...], room: Room) -> Prepared | None:
+def prepare(found: Found, taken: tuple[str, ...]) -> Prepared | None:
     """The answer to whoever takes these codings; None where it is not kept in memory."""
-    body = found.content.body(taken, room)
+    body = found.content.body(taken, found.room)
     if body is None or body.data is None:
         return None
     headers = _headers(found, body)

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from demijohn.errors import DatabaseDownError, DemijohnError
-from demijohn.static.files import Content, digest_of
+from demijohn.static.files import Content, Room, digest_of
 from demijohn.static.names import VERSION
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ log = logging.getLogger("demijohn")
 TABLE = "demijohn_static"
 #: Bytes. MySQL refuses statements of 16 MB and more, MariaDB and older ones of less.
 LARGEST = 4 * 1024 * 1024
-#: Bytes of kept files that a process keeps in memory.
+#: Bytes of kept files that a process keeps in memory, and as many of the same packed.
 _MEMORY = 4 * 1024 * 1024
 _BATCH = 500
 
@@ -85,6 +85,8 @@ class Kept:
         self._db = db
         self._releases = releases
         self._contents: dict[str, Content] = {}
+        #: Where they are kept packed; the files of this release have their own.
+        self.room = Room(_MEMORY)
         self._told = False
 
     def content(self, name: str, version: str) -> Content | None:
@@ -97,8 +99,10 @@ class Kept:
             if data is None:
                 return None
             content = Content(name, data, len(data), digest_of([data]))
-            if sum(len(other.plain.data or b"") for other in self._contents.values()) + len(data) > _MEMORY:
+            others = list(self._contents.values())  # other threads add theirs meanwhile
+            if sum(other.plain.size for other in others) + len(data) > _MEMORY:
                 self._contents.clear()
+                self.room = Room(_MEMORY)
             self._contents[id] = content
         return content
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import bottle
 
-from demijohn.secrecy import HIDDEN
+from demijohn.secrecy import HIDDEN, is_secret
 from demijohn.tickets.fingerprint import Code, Place
 from demijohn.tickets.scrub import Scrub
 
@@ -61,7 +61,7 @@ def variables(frame: FrameType, scrub: Scrub, own: bool = True) -> list[tuple[st
     except Exception:
         return []
     names = [name for name in values if not (name.startswith("__") and name.endswith("__"))]
-    shown = [(name, HIDDEN if scrub.named(name) else show(values[name], scrub, own)) for name in names[:VARIABLES]]
+    shown = [(name, HIDDEN if is_secret(name) else show(values[name], scrub, own)) for name in names[:VARIABLES]]
     if len(names) > VARIABLES:
         shown.append(("...", f"{len(names) - VARIABLES} more"))
     return shown
@@ -113,7 +113,7 @@ class _Shown:
 
     def _pair(self, item: tuple[Any, Any], depth: int) -> str:
         name, value = item
-        return f"{self.of(name, 0)}: {HIDDEN if self._scrub.named(name) else self.of(value, depth - 1)}"
+        return f"{self.of(name, 0)}: {HIDDEN if is_secret(name) else self.of(value, depth - 1)}"
 
 
 _PLAIN = (str, bytes, int, float, complex, bool, type(None))

@@ -10,16 +10,16 @@ from typing import Any
 
 from bottle import html_escape
 
-from demijohn.secrecy import HIDDEN
+from demijohn.secrecy import HIDDEN, is_secret
 from demijohn.tickets.facts import hide_parameters, message_of
 from demijohn.tickets.fingerprint import MOST, Code, chain, name_of
-from demijohn.tickets.frames import Frame, frames, show
+from demijohn.tickets.frames import Frame, excerpt, frames, show
+from demijohn.tickets.plugin import KEY
 from demijohn.tickets.scrub import Scrub
 from demijohn.tickets.style import STYLE
 
 #: How deep groups within groups are shown.
 DEPTH = 3
-KEY = "demijohn.ticket"
 _CGI = frozenset(("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "CONTENT_TYPE", "CONTENT_LENGTH"))
 _CGI |= {"REQUEST_URI", "SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL", "REMOTE_ADDR", "REMOTE_PORT", "REMOTE_USER"}
 _DIRECT = "The error above led directly to the next one."
@@ -138,8 +138,6 @@ class Explanation:
 
     def _syntax(self, error: Any) -> str:
         """The line that an error in a template, or in Python, speaks of."""
-        from demijohn.tickets.frames import excerpt
-
         file, line = getattr(error, "filename", None), getattr(error, "lineno", None)
         if not isinstance(file, str) or not isinstance(line, int):
             return ""
@@ -157,7 +155,7 @@ class Explanation:
             value = environ[name]
             if name in ("QUERY_STRING", "HTTP_REFERER") and isinstance(value, str):
                 value = scrub.query(value)
-            shown = HIDDEN if scrub.named(name) and value else show(value, scrub, own=False)
+            shown = HIDDEN if is_secret(name) and value else show(value, scrub, own=False)
             rows.append(f"<tr><th>{html_escape(name)}</th><td><code>{html_escape(shown)}</code></td></tr>")
         return f"<table>{''.join(rows)}</table>"
 

@@ -27,10 +27,6 @@ class Scrub:
         known = spelled(values)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
-    def named(self, name: object) -> bool:
-        """Whether what has this name is to be hidden."""
-        return is_secret(name)
-
     def values(self, text: str) -> str:
         """`text` without the secrets that are known by their values, and without passwords in URLs."""
         if "://" in text:
@@ -49,13 +45,13 @@ class Scrub:
     def mapping(self, pairs: Mapping[str, Any] | Iterable[tuple[str, str]]) -> dict[str, str]:
         """Names and texts, those of secret names hidden."""
         items = pairs.items() if isinstance(pairs, Mapping) else pairs
-        return {name: HIDDEN if self.named(name) else self.values(str(value)) for name, value in items}
+        return {name: HIDDEN if is_secret(name) else self.values(str(value)) for name, value in items}
 
     def _hide_assigned(self, match: re.Match[str]) -> str:
-        return match["name"] + match["close"] + HIDDEN if self.named(match["name"]) else match[0]
+        return match["name"] + match["close"] + HIDDEN if is_secret(match["name"]) else match[0]
 
     def _hide_pair(self, match: re.Match[str]) -> str:
-        if self.named(unquote(match["name"])):
+        if is_secret(unquote(match["name"])):
             return f"{match['name']}={HIDDEN}"
         value = unquote(match["value"])
         if "%" in match["value"] and "=" in value:  # an address in an address

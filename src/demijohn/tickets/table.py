@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -139,8 +138,3 @@ def merge(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     for ticket in tickets.values():
         ticket["samples"] = sorted(ticket["samples"], key=lambda sample: sample.get("time", 0))[-SAMPLES:]
     return sorted(tickets.values(), key=lambda ticket: (ticket["last"], ticket["id"]), reverse=True)
-
-
-def age(seconds: float) -> int:
-    """The time so many seconds ago."""
-    return int(time.time() - seconds)

@@ -72,32 +72,41 @@ class Waiting:
         """Count one. Returns what the log is to be told, with `sample()` in it, where it is to be kept."""
         renew()
         now = time.time()
+        there = self._series.get(id)
+        # Outside of the lock: these ask the error's own code, and take a millisecond.
+        named = name() if there is None else there.name
         with self._lock:
-            series = self._find(id, name, now)
-            if series is None:
-                return Told(id=id, series=secrets.token_hex(6), count=1, **name(), at=now, sample=sample())
-            series.count += 1
-            series.last = now
-            self.any = True
-            told = Told(id=id, series=series.token, count=series.count, **series.name, at=now)
-            wanted = len(series.samples) < SAMPLES or abs(now - series.sampled) >= APART
-            if wanted:
-                series.sampled = now
-        if wanted:  # outside of the lock: it takes a millisecond
+            series = self._find(id, named, now)
+            if series is not None:
+                told, wanted = self._count(series, now)
+        if series is None:
+            return Told(id=id, series=secrets.token_hex(6), count=1, **named, at=now, sample=sample())
+        if wanted:
             told["sample"] = {"time": int(now), **sample()}
             with self._lock:
                 series.samples.append(told["sample"])
                 del series.samples[1 : len(series.samples) - SAMPLES + 1]
         return told
 
-    def _find(self, id: str, name: Callable[[], Name], now: float) -> Series | None:
+    def _count(self, series: Series, now: float) -> tuple[Told, bool]:
+        """What the log is to be told, and whether with a sample."""
+        series.count += 1
+        series.last = now
+        self.any = True
+        wanted = len(series.samples) < SAMPLES or abs(now - series.sampled) >= APART
+        if wanted:
+            series.sampled = now
+        return Told(id=series.id, series=series.token, count=series.count, **series.name, at=now), wanted
+
+    def _find(self, id: str, name: Name, now: float) -> Series | None:
+        """The series of this ticket; None where there are too many."""
         series = self._series.get(id)
         if series is None:
             if len(self._series) >= MOST:
                 self._series = {key: one for key, one in self._series.items() if one.home < one.count}
                 if len(self._series) >= MOST:
                     return None
-            series = self._series[id] = Series(id, name(), now)
+            series = self._series[id] = Series(id, name, now)
         return series
 
     def records(self) -> list[dict[str, Any]]:

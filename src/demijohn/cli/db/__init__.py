@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-from demijohn.cli.root import find_root, prefer_development
+from demijohn.cli.root import HELP, find_root, prefer_development
 from demijohn.doors import load_site
 from demijohn.errors import DemijohnError
 
@@ -27,7 +27,7 @@ ACTIONS = {
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--root", help="the site's folder; else the nearest one upwards with a config.yaml")
+    parser.add_argument("--root", help=HELP)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name, (purpose, module) in ACTIONS.items():
         action = actions.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from demijohn.site import Site
 
@@ -22,4 +23,25 @@ def run(site: Site, args: argparse.Namespace) -> int:
         print(f"Made {', '.join(made)}.")
     else:
         print("All tables are there." if site.db.url else "This site has no database, so there are no tables to make.")
+    tell_of_columns(site)
     return 0
+
+
+def tell_of_columns(site: Site) -> None:
+    """Say on stderr which columns of the models' the tables do not have, as after a new one in a model."""
+    if not site.db.url:
+        return
+    from sqlalchemy import inspect
+
+    with site.db.engine.connect() as connection:
+        there = inspect(connection)
+        for table in site.db.metadata.sorted_tables:
+            has = {column["name"].lower() for column in there.get_columns(table.name, table.schema)}
+            lacks = [column.name for column in table.columns if column.name.lower() not in has]
+            if lacks:
+                print(
+                    f"The table {table.name} lacks columns that its model has: {', '.join(lacks)}. No table is altered "
+                    "here. Add them by hand (ALTER TABLE) or by migrations (demijohn db init), or drop the table if "
+                    "nothing in it is needed.",
+                    file=sys.stderr,
+                )

@@ -107,8 +107,8 @@ FRONT: tuple[Option, ...] = (
         "health.key",
         kinds.PASSWORD,
         None,
-        "Who shows it to /_health/ready, as the header X-Health-Key or as ?key=, is told what is wrong. By default only "
-        "who asks on the same machine.",
+        "Who shows it to /_health/ready, as the header X-Health-Key or as ?key=, is told what is wrong. By default "
+        "only who asks on the same machine.",
         secret=True,
     ),
     Option(
