@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import configuration, settings
 
 from tests.lent import ServiceT, borrowed
 from tests.services import Database, MariaDB, Memcached, PostgreSQL, Redis
@@ -16,8 +17,9 @@ from tests.services import Database, MariaDB, Memcached, PostgreSQL, Redis
 pytest_plugins = ["tests.groups", "tests.places", "tests.trove", "tests.visits", "tests.windows"]
 _numbers = itertools.count()
 
-# The same examples in each run, as many as a test asks for, and nothing written. FUZZ=10000 is a run by hand: as many
-# of each property that names no number of its own, and others each time.
+# The same examples in each run, and nothing written into the repository, where it would put what it works out for
+# itself. FUZZ=10000 is a run by hand: as many of each property that names no number of its own, and others each time.
+configuration.set_hypothesis_home_dir(Path(tempfile.gettempdir(), f"hypothesis-{os.geteuid()}"))
 settings.register_profile("suite", deadline=None, database=None, derandomize="FUZZ" not in os.environ)
 settings.register_profile("by hand", settings.get_profile("suite"), max_examples=int(os.environ.get("FUZZ", "100")))
 settings.load_profile("by hand" if "FUZZ" in os.environ else "suite")

@@ -13,7 +13,9 @@ from tests.load import Web
 #: The words of an answer that promises that nothing was kept.
 _PROMISE = b"nothing was changed"
 #: Seconds that a client rests between two requests, on average.
-_REST = 0.02
+_REST = 0.03
+#: The same after one that was refused: a server that is down is not asked as fast as can be.
+_PATIENCE = 0.15
 
 
 @dataclass
@@ -56,7 +58,7 @@ class Ledger:
                     self.wrongs.append(f"GET {number}: {body!r} lines")
                 elif status not in (0, 200, 503):
                     self.wrongs.append(f"GET {number}: {status}")
-            await asyncio.sleep(random.uniform(0, 2 * _REST))  # noqa: S311
+            await asyncio.sleep(random.uniform(0, 2 * (_REST if status == 200 else _PATIENCE)))  # noqa: S311
 
     async def _ask(self, method: str, number: int) -> tuple[int, bytes]:
         began = time.monotonic()

@@ -50,7 +50,7 @@ def demijohn_run(
     """
     order = {"words": words, "folder": os.fspath(folder), "environment": dict(environment)}
     with ExitStack() as stack:
-        stdin = stack.enter_context(Path(os.devnull).open("rb") if given is None else _pipe(stack, given))
+        stdin = stack.enter_context(_stdin(stack, given))
         out, err = (stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")) for _ in range(2))
         status = _waiting().run(order, [stdin.fileno(), out.fileno(), err.fileno()])
         for file in (out, err):
@@ -58,8 +58,10 @@ def demijohn_run(
         return subprocess.CompletedProcess(["demijohn", *words], status, out.read(), err.read())
 
 
-def _pipe(stack: ExitStack, given: str) -> Any:
-    """The end of a pipe from which `given` is read."""
+def _stdin(stack: ExitStack, given: str | None) -> Any:
+    """The file from which `given` is read."""
+    if given is None:
+        return open(os.devnull, "rb")
     reading, writing = os.pipe()
 
     def write() -> None:

@@ -49,6 +49,21 @@ def test_three_mistakes_are_three_lines(tmp_path: Path) -> None:
             "demijohn: {server: {port: [1]}}",
             "config.yaml:1: server.port must be a whole number from 1 to 65535, not a list",
         ),
+        (
+            "demijohn: {security: {csp: {scrpt-src: x}}}",
+            "config.yaml:1: security.csp must be directives with their sources, such as img-src: "
+            "https://images.example.org, or off: there is no directive scrpt-src; did you mean script-src?",
+        ),
+        (
+            "demijohn: {security: {hosts: [example.org, 'https://example.net/']}}",
+            "config.yaml:1: security.hosts must be a list of names such as example.org, .example.org or "
+            "example.org:8080: 'https://example.net/' is none",
+        ),
+        (
+            "demijohn: {security: {origins: [example.org]}}",
+            "config.yaml:1: security.origins must be a list of origins, each scheme://host or scheme://host:port, "
+            "such as https://www.example.org: 'example.org' is none",
+        ),
         ("demijohn: {views: {path: yes}}", "config.yaml:1: views.path must be a text, not True"),
         (
             "demijohn: {views: {path: !!binary eA==}}",

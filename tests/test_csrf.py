@@ -250,3 +250,25 @@ def test_an_app_that_is_mounted_or_merged_is_held_to_it_too(root: Path) -> None:
     # The body of an application that is no Bottle app is its own.
     assert silent(client, "/other/x", {"csrf": token}).status == 403
     assert silent(client, f"/other/x?csrf={token}", {"a": "b"}).text == "a=b"
+
+
+def test_what_is_mounted_in_a_mounted_app_is_held_to_it_too(root: Path) -> None:
+    def foreign_wsgi(_environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"taken"]
+
+    inner, middle, merged = bottle.Bottle(), bottle.Bottle(), bottle.Bottle()
+    inner.post("/save", callback=lambda session: f"saved {session.user}")
+    middle.mount("/inner/", inner)
+    middle.mount("/wsgi/", foreign_wsgi)
+    merged.mount("/old/", foreign_wsgi)
+    merged.mount("/free/", foreign_wsgi, csrf=False)
+    site = made(root)
+    site.mount("/middle/", middle)
+    site.merge(merged)
+    site.merge(merged)  # judged twice it is guarded once
+    client = Client(site)
+    for path in ("/middle/inner/save", "/middle/wsgi/x", "/old/x"):
+        assert foreign(client, path).status == 403, path
+        assert client.post(path).status == 200, path
+    assert foreign(client, "/free/x").status == 200

@@ -21,7 +21,7 @@ from tests.traffic import Traffic, ask, cut_stream, cut_upload, status, unheard
 
 #: Requests of the leak test: all of them on one database, enough to see a leak on the others.
 #: FLOOD=20000 is a run by hand, of half a minute and more on each.
-REQUESTS = {"mariadb": 6_000, "postgresql": 2_000, "sqlite": 2_000}
+REQUESTS = {"mariadb": 1_500, "postgresql": 600, "sqlite": 600}
 if "FLOOD" in os.environ:
     REQUESTS = dict.fromkeys(REQUESTS, int(os.environ["FLOOD"]))
 POOL = 5  # as the app has it

@@ -298,6 +298,19 @@ def test_a_page_for_signing_in_that_is_not_there_is_an_error_that_says_so(tmp_pa
         Client(site).get("/x")
 
 
+def test_back_from_a_form_that_was_streamed(site: Site) -> None:
+    @site.post("/upload")
+    def upload() -> None:
+        for _ in bottle.request.parts():
+            pass
+        redirect_back("/uploads")
+
+    form = b'--b\r\nContent-Disposition: form-data; name="next"\r\n\r\n/notes\r\n--b--\r\n'
+    kind = {"CONTENT_TYPE": "multipart/form-data; boundary=b"}
+    assert led(Client(site).ask("POST", "/upload", form, **kind))[0] == "/uploads"
+    assert led(Client(site).ask("POST", "/upload?next=/notes", form, **kind))[0] == "/notes"
+
+
 def test_back_without_a_word_is_the_default(site: Site) -> None:
     site.get("/back", callback=lambda: redirect_back("/home"))
     assert led(Client(site).get("/back")) == ("/home", {})
@@ -331,7 +344,8 @@ def shop(tmp_path: Path) -> Iterator[tuple[Site, dict[str, Any]]]:
     site.create_tables()
     with site.db.unit() as db:
         db.add(User(key="anna", password=OLD))
-    yield site, {"site": site, "select": sqlalchemy.select, "User": User, "request": bottle.request}
+    names = {"request": bottle.request, "select": sqlalchemy.select, "login_required": login_required}
+    yield site, {"site": site, "User": User, **names}
     site.db.close()
 
 

@@ -361,6 +361,21 @@ def test_who_has_said_where_lines_go_is_left_alone(bare: Callable[[], logging.Lo
     assert (root.handlers, root.level) == ([theirs], level)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("give the route csrf=False.", "give the route csrf=False."),
+        ("Put csrf=False on the route", "Put csrf=False on the route"),
+        ("sign_in(token=None, x=1)", "sign_in(token=None, x=1)"),
+        ("password=False-friend", "password=(hidden)"),
+        ("password=None.of.it", "password=(hidden)"),
+        ("token=Nonesuch", "token=(hidden)"),
+    ],
+)
+def test_no_and_nothing_are_no_secrets(text: str, told: str) -> None:
+    assert Secrets().hide(text) == told
+
+
 def test_a_second_site_in_a_process_makes_no_second_line(bare: Callable[[], logging.Logger], pipe: Pipe) -> None:
     bare()
     pipe.connect()

@@ -16,26 +16,11 @@ from demijohn.health.notice import KEY, RETRY_AFTER, Notice, read
 from demijohn.shared import SharedDownError
 from demijohn.shared.memory import MemoryShared
 from tests.client import Client
+from tests.clock import Clock as Clock
+from tests.clock import clock as clock
 
 SECRETS = ["the new secret of the tests", "the old one"]
 HTML = {"HTTP_ACCEPT": "text/html"}
-
-
-class Clock:
-    """Time that goes by when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(time, "monotonic", clock)
-    return clock
 
 
 @pytest.fixture

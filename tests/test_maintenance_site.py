@@ -18,28 +18,13 @@ from demijohn.health.maintenance import LONGEST
 from demijohn.site import Site
 from demijohn.site.health import FILE, TABLE
 from tests.client import Client
+from tests.clock import Clock as Clock
+from tests.clock import clock as clock
 from tests.projects import Project
 from tests.services import Database, Memcached
 from tests.sites import ROOT, clean_environment
 
 HTML = {"HTTP_ACCEPT": "text/html"}
-
-
-class Clock:
-    """Time that goes by when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(time, "monotonic", clock)
-    return clock
 
 
 def project(tmp_path: Path, url: str, **settings: Any) -> Project:
@@ -252,7 +237,13 @@ def test_a_template_can_hide_its_forms(tmp_path: Path, opened: Any) -> None:
     assert not Site().read_only
 
 
-def test_times_and_wrong_ones(tmp_path: Path, sqlite_url: str, opened: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_times_and_wrong_ones(
+    tmp_path: Path,
+    sqlite_url: str,
+    opened: Any,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     made = project(tmp_path, sqlite_url)
     made.does("create")
     site, _ = opened(made)
@@ -266,10 +257,25 @@ def test_times_and_wrong_ones(tmp_path: Path, sqlite_url: str, opened: Any, caps
         until = site.maintenance.found().until
         assert until is not None
         assert low <= until - time.time() <= high
-    for wrong in ("soon", "25:00", "10x", ""):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        for wrong in ("soon", "25:00", "10x", "", "0001-01-01", "9999-12-31T23:59"):
+            with pytest.raises(SystemExit):
+                command(made, "on", "--until", wrong)
+            assert "is no time: write 30m, 18:30 or" in capsys.readouterr().err
         with pytest.raises(SystemExit):
-            command(made, "on", "--until", wrong)
-        assert "is no time: write 30m, 18:30 or" in capsys.readouterr().err
+            command(made, "on", "--until", "2001-01-31T18:30")
+        assert "is over already" in capsys.readouterr().err
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_site_whose_files_are_served_at_its_root_is_closed(tmp_path: Path) -> None:
+    site = Site(tmp_path, {"static.url": "/", "maintenance.mode": "on", "secret": "x" * 20, "database.url": ""})
+    assert Client(site).get("/").status == 503
+    assert Client(site).get("/page").status == 503
 
 
 BARE = """

@@ -118,6 +118,14 @@ def test_what_cannot_be_a_password_is_refused_in_words_and_matches_nobody(text: 
     assert not check_password(text, None)
 
 
+@pytest.mark.parametrize("given", [17, True, ["secret"], {"s": 1}, b"secret"])
+def test_what_a_json_document_holds_in_place_of_a_text_is_no_password(given: Any) -> None:
+    with pytest.raises(PasswordError, match="is a text"):
+        hash_password(given)
+    assert not check_password(given, RFC_7914)
+    assert not check_password(given, None)
+
+
 def test_no_such_user_costs_the_same_work(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     worked: list[dict[str, Any]] = []
     real_scrypt, low_level = hashlib.scrypt, argon2_cffi.low_level

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import urllib.error
@@ -213,6 +214,10 @@ def test_db_create(site: Running) -> None:
         )
         said.append(run.stdout)
     assert said == ["Made demijohn_sessions, demijohn_shared, demijohn_tickets.\n", "All tables are there.\n"]
+    with contextlib.closing(sqlite3.connect(site.folder / "data.sqlite")) as connection:
+        connection.execute("ALTER TABLE demijohn_tickets RENAME COLUMN last TO latest")
+    run = subprocess.run(command, cwd=site.folder, env=clean_environment(), capture_output=True, text=True, check=True)
+    assert run.stderr.startswith("The table demijohn_tickets lacks columns that its model has: last. No table is alter")
     environment = clean_environment(DATABASE_URL=f"mysql://root:hidden@{HOST}:1/none")
     run = subprocess.run(command, cwd=site.folder, env=environment, capture_output=True, text=True)
     assert run.returncode == 1

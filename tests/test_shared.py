@@ -21,6 +21,7 @@ from demijohn.database import Database
 from demijohn.memcached import Memcached
 from demijohn.shared import SharedDownError, SharedTooLargeError
 from demijohn.shared import base as shared_base
+from demijohn.shared import memory as shared_memory
 from demijohn.shared.base import Shared
 from demijohn.shared.memcached import MemcachedShared
 from demijohn.shared.memory import MemoryShared
@@ -342,3 +343,13 @@ def test_a_site_shares_in_memcached_else_in_the_database_else_in_memory(
     assert caplog.text == ""
     assert isinstance(Site(tmp_path, {"database.url": ""}).shared, MemoryShared)
     assert "each process counts for itself" in caplog.text
+
+
+def test_a_memory_does_not_grow_with_the_number_of_visitors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_memory, "_MANY", 20)
+    monkeypatch.setattr(shared_memory, "_MOST", 100)
+    shared = MemoryShared()
+    for number in range(1000):
+        assert shared.count(f"visitor {number}", 3600) == 1
+        assert len(shared._entries) <= 101
+    assert shared.count("visitor 999", 3600) == 2, "who came last is known"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -75,6 +76,18 @@ def test_an_open_page_of_the_last_release_keeps_its_style(release: Put) -> None:
     assert new.client.get(addresses[0], HTTP_RANGE="bytes=0-1").status == 206
     assert new.client.get(f"/static/style.css?v={addresses[0].split('.')[-2]}").text == style
     assert new.client.get("/static/gone.js").status == 404, "without the hash it is gone"
+
+
+def test_what_is_kept_is_packed_however_much_was_asked_for(release: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("demijohn.static.kept._MEMORY", 30_000)
+    old = release(**{f"s{number}_css": f"/* {number} */" + os.urandom(8000).hex() for number in range(5)})
+    old.kept.keep(old.static)
+    addresses = [old.static.url(f"s{number}.css") for number in range(5)]
+    new = release(s0_css="b {}")
+    new.kept.keep(new.static)
+    for address in addresses * 2:
+        answer = new.client.get(address, HTTP_ACCEPT_ENCODING="gzip")
+        assert (answer.status, answer.header("Content-Encoding")) == (200, "gzip")
 
 
 def test_a_copy_of_the_old_release_that_still_runs_has_the_files_of_the_new(release: Put) -> None:

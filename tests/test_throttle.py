@@ -171,9 +171,20 @@ def test_any_text_is_an_account(shared: Shared) -> None:
         assert wait(Throttle(shared), account) == 0
 
 
-def test_switched_off_it_lets_everybody_in() -> None:
-    throttle = Throttle(MemoryShared(), on=False)
-    assert [wait(throttle) for _ in range(300)] == [0] * 300
+def test_names_that_a_database_takes_for_equal_are_one_account(clock: Clock) -> None:
+    throttle = Throttle(MemoryShared())
+    for spelling in ("anna", "Anna", "anna  ", "\u00c1nna", "an\u200bna", "\uff41nna"):
+        assert wait(throttle, spelling) == 0
+    assert wait(throttle, "ANNA\t") == 2
+    assert wait(throttle, "hanna") == 0
+
+
+def test_switched_off_it_lets_everybody_in_and_keeps_nothing() -> None:
+    def nobody() -> Shared:
+        raise AssertionError("the store is not asked")
+
+    throttle = Throttle(nobody, on=False)
+    assert [wait(throttle, right=True) for _ in range(300)] == [0] * 300
 
 
 # Who it is

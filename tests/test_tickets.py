@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import json
 import logging
@@ -18,6 +19,7 @@ import pytest
 
 from demijohn.errors import StoreUnavailableError
 from demijohn.tickets import Tickets
+from demijohn.tickets.scrub import Scrub
 from demijohn.tickets.waiting import SAMPLES
 from tests.client import Client
 from tests.faulty import ID, PLANTED, SECRET, Faulty, id_in, raises
@@ -203,6 +205,40 @@ def test_nothing_secret_is_written_down(
     form = next(t for t in tickets if t["error"] == "RuntimeError")["samples"][0]["request"]
     assert form["fields"] == ["name", "password"]
     assert "Ann" not in json.dumps(form)
+
+
+def test_a_secret_is_known_where_its_text_is_cut(faulty: Faulty) -> None:
+    assert faulty.site.tickets.record(ValueError("x" * 288 + " " + SECRET))
+    assert SECRET[:6] not in json.dumps(faulty.tickets())
+
+
+def test_what_a_visitor_makes_very_long_is_not_searched_whole(faulty: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths: list[int] = []
+    text = Scrub.text
+
+    def noted(scrub: Scrub, given: str) -> str:
+        lengths.append(len(given))
+        return text(scrub, given)
+
+    monkeypatch.setattr(Scrub, "text", noted)
+    error = KeyError("a" * 4_000_000 + SECRET)
+    faulty.site.tickets.record(error)
+    assert "AttributeError" not in faulty.site.tickets.explain(error).html
+    assert lengths
+    assert max(lengths) < 60_000
+    assert SECRET not in json.dumps(faulty.tickets())
+
+
+def test_code_that_visitors_send_makes_no_tickets_of_their_own(faulty: Faulty) -> None:
+    def evaluate(text: str) -> None:
+        try:
+            ast.literal_eval(text)
+        except SyntaxError as error:
+            faulty.site.tickets.record(error)
+
+    for number in range(5):
+        evaluate(f"({number}")
+    assert [ticket["count"] for ticket in faulty.tickets()] == [5]
 
 
 def test_what_a_statement_was_given_is_not_written_down(faulty: Faulty) -> None:

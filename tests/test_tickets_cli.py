@@ -133,3 +133,15 @@ def test_lines_of_others_are_left_out() -> None:
         assert lines.read([json.dumps({**good, **wrong})]) == []
     assert lines.read(["", "ticket", '{"ticket"', "[" * 100_000 + "ticket", "ticket=x series=", '"ticket": {}']) == []
     assert [one["count"] for one in lines.read([json.dumps({"jsonPayload": good})])] == [3]
+
+
+def test_a_visitor_tells_the_terminal_nothing(faulty: Faulty, capsys: pytest.CaptureFixture[str]) -> None:
+    id = faulty.site.tickets.record(
+        ValueError("\x1b]0;mine\x07\x1b[2J\x9b31m\ttab caf\u00e9"), {"REQUEST_METHOD": "GET", "PATH_INFO": "/\x1b[1m"}
+    )
+    assert faulty.site.tickets.flush()
+    for words in (("list",), ("show", str(id))):
+        out = run(capsys, *words)[1]
+        assert r"\x1b]0;mine\x07\x1b[2J\x9b31m" in out
+        assert "caf\u00e9" in out
+        assert out.replace("\n", "").isprintable()

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from demijohn.tickets import spill, table
-from demijohn.tickets.waiting import Waiting
+from demijohn.tickets.waiting import MOST, Waiting
 from tests.client import Client
 from tests.faulty import Faulty
 from tests.servers import serving
@@ -210,6 +210,25 @@ def test_a_series_begins_anew_only_after_it_was_home() -> None:
     assert (after["count"], after["series"] != before["series"]) == (1, True)
     waiting.begin_again("id", before["series"])
     assert waiting.records() == [after], "somebody else has been here first"
+
+
+def test_an_error_whose_text_makes_a_ticket_holds_up_nobody() -> None:
+    waiting = Waiting()
+    name = {"error": "E", "place": "p", "message": "m"}
+
+    def asking() -> dict[str, Any]:
+        waiting.add("of its text", lambda: name, dict)
+        return name
+
+    def many() -> None:
+        for number in range(MOST + 1):  # of the last, only the log hears
+            waiting.add(f"{number}", asking, asking)
+
+    thread = threading.Thread(target=many, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert len(waiting.records()) == MOST
 
 
 def test_several_processes_while_the_database_is_killed(

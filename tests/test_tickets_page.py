@@ -15,7 +15,7 @@ import bottle
 import pytest
 
 from tests.chromium import chromium
-from tests.faulty import PLANTED, SECRET, Faulty
+from tests.faulty import PLANTED, SECRET, Faulty, raises
 from tests.readonly import readonly
 from tests.sites import EMBEDDED, clean_environment, running
 
@@ -122,6 +122,16 @@ def test_an_error_that_cannot_say_anything(faulty: Faulty) -> None:
         raise MuteError
 
     assert "MuteError" in shown(faulty, fail)
+
+
+@pytest.mark.parametrize("notes", [["<first>", 17, Faulty], 17])
+def test_notes_of_any_kind(faulty: Faulty, notes: Any) -> None:
+    error = LookupError("it")
+    error.__notes__ = notes
+    page = shown(faulty, raises(error))
+    assert '<pre class="said">17</pre>' in page
+    assert "<first>" not in page
+    assert "Click into it" in page
 
 
 def test_chained_errors(faulty: Faulty) -> None:

@@ -153,7 +153,14 @@ def _print_link(site: Site) -> None:
 
 
 def _moment(text: str) -> float:
-    """Seconds since the epoch."""
+    """Seconds since the epoch; not before now."""
+    moment = _read_moment(text)
+    if moment < time.time() - 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is over already")
+    return moment
+
+
+def _read_moment(text: str) -> float:
     span = re.fullmatch(r"\+?([0-9]{1,6})([smhd])", text.strip())
     if span:
         return time.time() + int(span[1]) * _UNITS[span[2]]
@@ -164,5 +171,5 @@ def _moment(text: str) -> float:
             moment = today.replace(hour=int(clock[1]), minute=int(clock[2]), second=0, microsecond=0).timestamp()
             return moment if moment > today.timestamp() else moment + 86_400
         return datetime.fromisoformat(text.strip().replace("Z", "+00:00")).astimezone().timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for the year 9999, west of Greenwich
         raise argparse.ArgumentTypeError(f"{text!r} is no time: write 30m, 18:30 or 2030-01-31T18:30") from None

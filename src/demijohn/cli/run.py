@@ -156,6 +156,8 @@ def _serve(listener: socket.socket, root: Path, watch: bool) -> int:
 def _make_tables(site: Any) -> None:
     from sqlalchemy.exc import DBAPIError
 
+    from demijohn.cli.db.create import tell_of_columns
+
     try:
         if site.db.url and site.db.migrations.history:
             from demijohn.cli.db.upgrade import start
@@ -163,6 +165,7 @@ def _make_tables(site: Any) -> None:
             start(site)
             return
         made = site.create_tables()
+        tell_of_columns(site)
     except MigrationError as error:
         print(error, file=sys.stderr)
     except DBAPIError as error:
@@ -171,4 +174,3 @@ def _make_tables(site: Any) -> None:
     else:
         if made:
             print(f"Made the tables {', '.join(made)}.", file=sys.stderr)
-        tell_of_columns(site)

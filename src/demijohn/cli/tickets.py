@@ -59,8 +59,8 @@ def _list(site: Site, args: argparse.Namespace) -> int:
         print("There is no ticket.")
         return 0
     for ticket in tickets:
-        print(f"{ticket['id']}  {_times(ticket['count'])}  last {moment(ticket['last'])}  {ticket['error']}")
-        print(textwrap.indent("\n".join(filter(None, (ticket["message"], ticket["place"]))), "           "))
+        _print(f"{ticket['id']}  {_times(ticket['count'])}  last {moment(ticket['last'])}  {ticket['error']}")
+        _print(textwrap.indent("\n".join(filter(None, (ticket["message"], ticket["place"]))), "           "))
     print(f"{number(len(tickets), 'ticket')}, {number(sum(ticket['count'] for ticket in tickets), 'error')}.")
     return 0
 
@@ -74,18 +74,18 @@ def _show(site: Site, args: argparse.Namespace) -> int:
         print(json.dumps(_fit(found[0]), indent=2))
         return 0
     ticket = found[0]
-    print(f"{ticket['id']}  {ticket['error']}: {ticket['message']}")
-    print(
+    _print(f"{ticket['id']}  {ticket['error']}: {ticket['message']}")
+    _print(
         f"{ticket['place']}\n{_times(ticket['count'])}, first {moment(ticket['first'])}, last {moment(ticket['last'])}"
     )
     for sample in ticket["samples"]:
         print(f"\n{moment(sample.get('time', 0))}")
         for name, value in sample.items():
             if name not in ("time", "traceback", "request"):
-                print(f"  {name}: {value}")
+                _print(f"  {name}: {value}")
         for name, value in (sample.get("request") or {}).items():
-            print(f"  {name}: {value if isinstance(value, str) else json.dumps(value)}")
-        print(textwrap.indent(sample.get("traceback", ""), "  "))
+            _print(f"  {name}: {value if isinstance(value, str) else json.dumps(value)}")
+        _print(textwrap.indent(sample.get("traceback", ""), "  "))
     return 0
 
 
@@ -121,6 +121,13 @@ def _collect(site: Site, args: argparse.Namespace) -> int:
 
 
 _ACTIONS = {"list": _list, "show": _show, "clear": _clear, "collect": _collect}
+
+
+def _print(text: str) -> None:
+    """What visitors have sent may hold sequences by which a terminal is told what to do."""
+    from demijohn.logs.formats import printable
+
+    print("\n".join(map(printable, text.split("\n"))))
 
 
 def _tickets(site: Site, id: str | None = None, samples: bool = False) -> list[dict[str, Any]]:

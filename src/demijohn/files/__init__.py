@@ -27,6 +27,7 @@ from demijohn.forks import in_child
 
 if TYPE_CHECKING:
     from demijohn.files.stores.base import Found, Store
+    from demijohn.files.unit import Unit
 
 #: The pictures that every browser shows.
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
@@ -213,7 +214,7 @@ class Files:
     def setup(self, app: Any) -> None:
         lifetime.attach(app)
         # Without the other plugins: a file has no session and no transaction.
-        app.route(f"{self.url}/<name>", callback=self._serve, skip=True, name=None)
+        app.route(f"{self.url}/<name>", callback=self._serve, skip=True)
 
     def apply(self, callback: Callable[..., Any], route: Any) -> Callable[..., Any]:
         return callback
@@ -245,7 +246,7 @@ class Files:
             raise NoFileError(name)
         return found
 
-    def _unit(self) -> Any:
+    def _unit(self) -> Unit | None:
         from demijohn.files.unit import current
 
         return current(self.store)

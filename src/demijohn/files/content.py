@@ -19,7 +19,6 @@ TYPES = {
     "application/pdf": ("pdf", rb"%PDF-"),
 }
 OTHER = "application/octet-stream"
-PICTURES = tuple(type for type in TYPES if type.startswith("image/"))
 #: Bytes that are enough to tell.
 _HEAD = 16
 _BY_EXTENSION = {extension: type for type, (extension, _) in TYPES.items()} | {"bin": OTHER}

@@ -8,7 +8,8 @@ from urllib.parse import quote
 import bottle
 
 from demijohn import conditions
-from demijohn.files.content import PICTURES, is_private, type_by_name
+from demijohn.files import PICTURES
+from demijohn.files.content import is_private, type_by_name
 
 if TYPE_CHECKING:
     from demijohn.files.stores.base import Found, Store

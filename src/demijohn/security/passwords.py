@@ -1,7 +1,7 @@
 """Passwords, kept as hashes: argon2id where argon2-cffi is installed, else scrypt.
 
 Both with settings that OWASP's Password Storage Cheat Sheet names: argon2id with 19 MiB and two passes takes 40 ms on
-one core, scrypt with 2^14, 8, 5 takes 14 MB and 0.3 s. Hashes of either kind are checked, whatever they were made with.
+one core, scrypt with 2^14, 8, 5 takes 17 MB and 0.3 s. Hashes of either kind are checked, whatever they were made with.
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ def _prepare(text: str) -> bytes:
     Not NFKC: it would make different passwords equal ("x²" and "x2"), and the RFC names NFC. Without either, a password
     with an "é" typed on a Mac could be refused on a phone.
     """
-    if not isinstance(text, str):  # out of a JSON document, say
-        raise PasswordError("A password is a text. Please choose one.")
     if not text:
         raise PasswordError("A password cannot be empty. Please choose one.")
+    if not isinstance(text, str):  # out of a JSON document, say
+        raise PasswordError("A password is a text. Please choose another.")
     if len(text) > MAX_LENGTH:
         raise PasswordError(
             f"This password has {len(text):,} characters, and {MAX_LENGTH:,} is the most. Please choose a shorter one."

@@ -8,11 +8,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import NoReturn
 from urllib.parse import quote
 
 import bottle
+
+from demijohn.errors import DemijohnError
 
 #: Characters of a path with its query. A longer one may be more than the next request's line can hold.
 LONGEST = 2000
@@ -42,8 +45,11 @@ def safe_path(path: str | None, default: str = "/") -> str:
 
 def redirect_back(default: str = "/", field: str = "next") -> NoReturn:
     """Send the visitor where the field `next` of the form, or else of the address, says, if that is a path of this
-    site; else to `default`. Raises, as `bottle.redirect` does."""
-    request = bottle.request
-    asked = request.forms.getunicode(field) if request.method == "POST" else None
+    site; else to `default`. Of a form that was taken by `request.parts()` nothing is kept: there the address counts.
+    Raises, as `bottle.redirect` does."""
+    request, asked = bottle.request, None
+    if request.method == "POST":
+        with contextlib.suppress(DemijohnError):  # the body has gone by
+            asked = request.forms.getunicode(field)
     bottle.redirect(safe_path(asked or request.query.getunicode(field), default))
     raise AssertionError("bottle.redirect raises")

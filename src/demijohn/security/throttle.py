@@ -72,13 +72,14 @@ class Throttle:
         password was right.
 
         :param account: what is asked for, whether there is such an account or not. Names that some database takes for
-            equal count as one: "anna", "Anna ", "\N{LATIN CAPITAL LETTER A WITH ACUTE}nna".
+            equal count as one: `"anna"`, `"Anna "`, `"Ánna"`.
         :param environ: the request; by default the one that is being answered.
         :raises bottle.HTTPError: 429, with `Retry-After`: there have been too many.
         """
         here = address(bottle.request.environ if environ is None else environ, self._local)
         name = self._sign("account", _one_spelling(str(account)))
-        attempt = Attempt(self._counts if self._on else None, name, here and self._sign("address", here))
+        kind = Attempt if self._on else _Uncounted
+        attempt = kind(self._counts, name, here and self._sign("address", here))
         wait = attempt.count(self._tries, self._per_account, self._per_address)
         if wait > 0:
             raise too_many(wait, "There have been too many attempts to sign in.")
@@ -138,6 +139,27 @@ class Attempt:
     def _is_known(self) -> bool:
         pair = self._pair
         return pair is not None and self._counts.do(lambda shared: shared.get(f"{pair} known")) is not None
+
+
+class _Uncounted(Attempt):
+    """While nothing is counted."""
+
+    def count(self, tries: int, per_account: int, per_address: int) -> float:
+        return 0
+
+    def succeeded(self) -> None:
+        """Nothing to forget."""
+
+
+#: Characters of an account's name that are looked at.
+_NAME = 1000
+
+
+def _one_spelling(account: str) -> str:
+    """The name without what databases may overlook when they compare it, as MySQL does: case, accents, spaces, what is
+    not seen. Else each spelling would be a further account to guess at."""
+    letters = unicodedata.normalize("NFKD", account[:_NAME].casefold())
+    return "".join(letter for letter in letters if unicodedata.category(letter)[0] not in "CMZ")
 
 
 def too_many(wait: float, sentence: str) -> bottle.HTTPError:

@@ -9,6 +9,9 @@ from demijohn.shared.base import Entry, Shared
 
 #: Entries above which those that are over are looked for.
 _MANY = 1000
+#: Entries that are kept at the most, some 10 MB of them; beyond, those go that would end first. Who counts visitors by
+#: their addresses has as many as somebody can come from.
+_MOST = 20_000
 
 
 class MemoryShared(Shared):
@@ -52,7 +55,10 @@ class MemoryShared(Shared):
         if len(entries) > self._many:
             for other in [name for name, entry in entries.items() if entry.left <= 0]:
                 del entries[other]
-            self._many = max(_MANY, 2 * len(entries))
+            if len(entries) > _MOST:
+                for other in sorted(entries, key=lambda name: entries[name].ends)[: len(entries) - _MOST // 2]:
+                    del entries[other]
+            self._many = min(max(_MANY, 2 * len(entries)), _MOST)
 
 
 def _renew_lock(shared: MemoryShared) -> None:

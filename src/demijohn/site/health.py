@@ -68,12 +68,13 @@ def _sessions(site: Site) -> Check:
 def make_maintenance(site: Site) -> Maintenance:
     settings = site.settings
     mode: Any = settings["maintenance.mode"]
+    static = settings["static.url"].rstrip("/") + "/"  # served at the root, they are not told from pages
     return Maintenance(
         mode=mode if isinstance(mode, str) else (ON if mode else OFF),
         file=notice_file(settings),
         shared=_reader(site),
         secrets=[str(secret) for secret in settings["secret"]],
-        spared=(settings["static.url"].rstrip("/") + "/", "/favicon.", "/robots.txt"),
+        spared=tuple(path for path in (static, "/favicon.", "/robots.txt") if path != "/"),
     )
 
 

@@ -12,26 +12,36 @@ from demijohn.tickets.scrub import Scrub
 
 #: Characters of a traceback that are kept, from its beginning and its end. A host cuts lines of its log at 10 KB.
 HEAD, TAIL = 1500, 3500
+#: Characters of a text, from its beginning and its end, in which secrets are looked for: of what a visitor has sent an
+#: error may hold megabytes, and each takes seconds.
+SEARCHED = 20_000
 #: Characters of one text, and how many headers and names of fields are kept.
 TEXT, HEADERS, FIELDS = 300, 30, 50
 #: Never kept, whatever their names.
 _NEVER = frozenset(("HTTP_COOKIE", "HTTP_AUTHORIZATION", "HTTP_PROXY_AUTHORIZATION"))
 
 
-def message_of(error: BaseException) -> str:
+def message_of(error: BaseException, scrub: Scrub) -> str:
     """What the error says, on one line; of one that cannot say anything, that."""
     hide_parameters(error)
     try:
         text = str(error)
     except Exception:
         return "(its text cannot be had)"
-    return clean(" ".join(text.split()), TEXT)
+    return clean(" ".join(scrub.text(text[:SEARCHED]).split()), TEXT)  # half of a secret would not be known
 
 
 def traceback_of(error: BaseException, scrub: Scrub) -> str:
     """The traceback as Python prints it, its middle left out where it is long."""
     hide_parameters(error)
-    return cut(clean(scrub.text("".join(traceback.format_exception(error)).rstrip())))
+    return cut(clean(scrubbed("".join(traceback.format_exception(error)).rstrip(), scrub)))
+
+
+def scrubbed(text: str, scrub: Scrub) -> str:
+    """`text` without secrets, its middle left out where it is very long."""
+    if len(text) > 2 * SEARCHED:
+        text = f"{text[:SEARCHED]}\n  ... {len(text) - 2 * SEARCHED:,} characters ...\n{text[-SEARCHED:]}"
+    return scrub.text(text)
 
 
 def cut(text: str) -> str:

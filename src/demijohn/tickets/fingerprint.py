@@ -88,8 +88,8 @@ class Code:
             if not own and last is not None:
                 own[f"{os.path.basename(last.path)}:{last.function}"] = None
             yield from own
-            if isinstance(link, SyntaxError):  # jinja2's own is none; both say where
-                yield f"{link.filename}:{link.text}"
+            if isinstance(link, SyntaxError) and not str(link.filename).startswith("<"):
+                yield f"{link.filename}:{link.text}"  # what is in no file, as in `<string>`, may be a visitor's
 
     def _look(self, file: str) -> tuple[str, bool]:
         if file.startswith("<"):

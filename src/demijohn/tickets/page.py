@@ -11,7 +11,7 @@ from typing import Any
 from bottle import html_escape
 
 from demijohn.secrecy import HIDDEN, is_secret
-from demijohn.tickets.facts import hide_parameters, message_of
+from demijohn.tickets.facts import SEARCHED, hide_parameters, message_of, scrubbed
 from demijohn.tickets.fingerprint import MOST, Code, chain, name_of
 from demijohn.tickets.frames import Frame, excerpt, frames, show
 from demijohn.tickets.plugin import KEY
@@ -46,7 +46,7 @@ class Explanation:
     @property
     def text(self) -> str:
         """The traceback, to be copied."""
-        return self._scrub.text("".join(traceback.format_exception(self.error)))
+        return scrubbed("".join(traceback.format_exception(self.error)), self._scrub)
 
     @property
     def html(self) -> str:
@@ -65,15 +65,14 @@ class Explanation:
         )
 
     def _message(self, error: BaseException) -> str:
-        hide_parameters(error)
-        return self._scrub.text(message_of(error))
+        return message_of(error, self._scrub)
 
     def _head(self) -> str:
         environ, error = self._environ, self.error
         try:
-            whole = str(error)
+            whole = str(error)[:SEARCHED]
         except Exception:
-            whole = message_of(error)
+            whole = self._message(error)
         ticket = environ.get(KEY)
         told = f" &middot; ticket <code>{html_escape(ticket)}</code>" if ticket else ""
         asked = f"{environ.get('REQUEST_METHOD', '')} {environ.get('PATH_INFO', '')}"
@@ -96,8 +95,10 @@ class Explanation:
         if heading:
             parts.append(f"<h2>{html_escape(name_of(error))}</h2>\n")
             parts.append(f'<pre class="said">{html_escape(self._message(error))}</pre>\n')
-        for note in getattr(error, "__notes__", ()):
-            parts.append(f'<pre class="said">{html_escape(self._scrub.text(str(note)))}</pre>\n')
+        notes: Any = getattr(error, "__notes__", ())
+        for note in notes if isinstance(notes, (list, tuple)) else (notes,):  # anybody may set it to anything
+            text = scrubbed(note, self._scrub) if isinstance(note, str) else show(note, self._scrub)
+            parts.append(f'<pre class="said">{html_escape(text)}</pre>\n')
         found = frames(error, self._code, self._scrub)
         own = [frame for frame in found if isinstance(frame, Frame) and frame.place.own]
         opened = own[-1] if own else next((frame for frame in reversed(found) if isinstance(frame, Frame)), None)

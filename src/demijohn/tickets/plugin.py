@@ -204,7 +204,7 @@ class Tickets:
             environ[KEY] = id
 
         def name() -> dict[str, str]:
-            message = self.scrub.text(facts.message_of(error))
+            message = facts.message_of(error, self.scrub)
             return {"error": name_of(error), "place": self.code.place(error), "message": message}
 
         def sample() -> dict[str, Any]:

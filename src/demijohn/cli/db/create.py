@@ -41,7 +41,7 @@ def tell_of_columns(site: Site) -> None:
             if lacks:
                 print(
                     f"The table {table.name} lacks columns that its model has: {', '.join(lacks)}. No table is altered "
-                    "here. Add them by hand (ALTER TABLE) or by migrations (demijohn db init), or drop the table if "
-                    "nothing in it is needed.",
+                    "here. Add them by hand (ALTER TABLE), or drop the table if nothing in it is needed. From then on "
+                    "migrations can do it: demijohn db init.",
                     file=sys.stderr,
                 )

@@ -57,7 +57,7 @@ FRONT: tuple[Option, ...] = (
         "How long a browser that has come over https comes over nothing else. off: it is not told so.",
         "seconds",
     ),
-    Option("security.hsts_subdomains", kinds.BOOLEAN, False, "And to no name below the site's over anything else."),
+    Option("security.hsts_subdomains", kinds.BOOLEAN, False, "The same for all names below the site's."),
     Option(
         "security.csp",
         outside.CSP,
