@@ -257,7 +257,7 @@ def test_demijohn_goes_along_where_no_index_has_it(tmp_path: Path) -> None:
     shutil.rmtree(site / "src")
     other = "3.12" if RUNNING != "3.12" else "3.11"  # not on this machine, as far as it is told, so nothing is compiled
     made = make(site, hosts.find("vm"), tmp_path / "out", environ={"HOME": str(tmp_path)}, python=other)
-    assert "site-packages/demijohn/site.py" in made.files
+    assert "site-packages/demijohn/site/__init__.py" in made.files
     names = {name.rpartition("/")[2] for name in made.files if ".dist-info/" in name}
     assert {"METADATA", "entry_points.txt"} <= names
     assert not {"RECORD", "INSTALLER", "direct_url.json"} & names
