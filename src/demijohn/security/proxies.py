@@ -176,9 +176,7 @@ class Proxies:
             address, count = further, count + 1
         return None if address is None else (address, count)
 
-    def _judged(
-        self, address: str | None, route: str, schemes: list[str], hosts: list[str], count: int
-    ) -> Judged:
+    def _judged(self, address: str | None, route: str, schemes: list[str], hosts: list[str], count: int) -> Judged:
         from demijohn.security.hosts import is_host
 
         scheme = _of_hop(schemes, count).lower()
