@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +18,7 @@ _numbers = itertools.count()
 
 # The same examples in each run, and nothing written into the repository, where it would put what it works out for
 # itself. FUZZ=10000 is a run by hand: as many of each property that names no number of its own, and others each time.
-configuration.set_hypothesis_home_dir(Path(tempfile.gettempdir(), f"hypothesis-{os.geteuid()}"))
+configuration.set_hypothesis_home_dir(Path(os.environ.get("TMPDIR", "/tmp"), f"hypothesis-{os.geteuid()}"))  # noqa: S108
 settings.register_profile("suite", deadline=None, database=None, derandomize="FUZZ" not in os.environ)
 settings.register_profile("by hand", settings.get_profile("suite"), max_examples=int(os.environ.get("FUZZ", "100")))
 settings.load_profile("by hand" if "FUZZ" in os.environ else "suite")

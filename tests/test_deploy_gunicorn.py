@@ -39,7 +39,9 @@ sys.argv[1:] = ["main:app"]
 found = {}
 for name, environ in json.load(sys.stdin).items():
     os.environ.update(environ)
-    read = WSGIApplication().cfg.settings
+    app = WSGIApplication()
+    read = app.cfg.settings
+    app.cfg.logger_class(app.cfg).info("a line, which is looked through for secrets")
     found[name] = {key: setting.get() for key, setting in read.items() if key in {KEYS}}
     for variable in environ:
         del os.environ[variable]
@@ -82,7 +84,7 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found: dict[str, dict[str, Any]] = json.loads(done.stdout)
+    found: dict[str, dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 

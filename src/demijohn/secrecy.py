@@ -13,6 +13,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
+# Not later: gunicorn's first process has this module without the package, and may not import Bottle (gevent).
+from demijohn.config.secret import Secret
+
 #: What stands in the place of a secret.
 HIDDEN = "(hidden)"
 #: Characters. A shorter value is too likely to be an ordinary word, and is not looked for.
@@ -74,8 +77,6 @@ def of_environment(environ: Mapping[str, str] = os.environ) -> list[str]:
 
 def of_settings(settings: Mapping[str, Any]) -> list[str]:
     """The secrets in a site's settings, the passwords in its addresses, and what under `app` has a secret's name."""
-    from demijohn.config.secret import Secret
-
     found: list[str] = []
     for name in settings:
         value = settings[name]
