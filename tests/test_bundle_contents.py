@@ -256,7 +256,8 @@ def test_demijohn_goes_along_where_no_index_has_it(tmp_path: Path) -> None:
     site = small_site(tmp_path / "site")
     shutil.rmtree(site / "src")
     other = "3.12" if RUNNING != "3.12" else "3.11"  # not on this machine, as far as it is told, so nothing is compiled
-    made = make(site, hosts.find("vm"), tmp_path / "out", environ={"HOME": str(tmp_path)}, python=other)
+    surroundings = {"HOME": str(tmp_path), "DEMIJOHN_ENV": "development"}  # whose secret is none
+    made = make(site, hosts.find("vm"), tmp_path / "out", environ=surroundings, python=other)
     assert "site-packages/demijohn/site/__init__.py" in made.files
     names = {name.rpartition("/")[2] for name in made.files if ".dist-info/" in name}
     assert {"METADATA", "entry_points.txt"} <= names

@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 
 from demijohn import config
 from demijohn.config import OPTIONS, Secret
+from demijohn.config.rules import DEVELOPMENT_SECRET
 from demijohn.deploy.bundle.errors import Leak
 
 #: A shorter value is likely to stand in a text by chance, and so is a word.
@@ -61,6 +62,7 @@ def known(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
     for path in root.glob("*requirements*.txt"):  # the address of an index
         for password in _passwords(path.read_text(encoding="utf-8", errors="replace")):
             found.setdefault(password, "the password in an address")
+    found.pop(str.__str__(DEVELOPMENT_SECRET), None)  # it stands in Demijohn's own source
     return {value: whose for value, whose in found.items() if _is_telling(value)}
 
 
