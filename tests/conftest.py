@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import configuration, settings
 
+from demijohn.config import layers
 from tests.lent import ServiceT, borrowed
 from tests.services import Database, MariaDB, Memcached, PostgreSQL, Redis
 
@@ -22,6 +23,14 @@ configuration.set_hypothesis_home_dir(Path(os.environ.get("TMPDIR", "/tmp"), f"h
 settings.register_profile("suite", deadline=None, database=None, derandomize="FUZZ" not in os.environ)
 settings.register_profile("by hand", settings.get_profile("suite"), max_examples=int(os.environ.get("FUZZ", "100")))
 settings.load_profile("by hand" if "FUZZ" in os.environ else "suite")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_preferred() -> Iterator[None]:
+    """A command that a test has run in this process prefers development, for the process, which outlives the test."""
+    yield
+    layers.prefer({})
+    layers.insist({})
 
 
 @pytest.fixture(scope="session")

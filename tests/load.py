@@ -57,6 +57,9 @@ def _parse(answer: bytes) -> Answer:
     status, *lines = head.decode("latin1").split("\r\n")
     fields = [line.partition(":") for line in lines]
     cookies = [value.strip() for name, _, value in fields if name.lower() == "set-cookie"]
+    length = next((int(value) for name, _, value in fields if name.lower() == "content-length"), len(body))
+    if len(body) < length:
+        raise ValueError("The answer was cut short: its server was killed between the head and the body.")
     return Answer(int(status.split()[1]), cookies, body)
 
 

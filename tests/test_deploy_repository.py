@@ -110,7 +110,7 @@ def test_a_clean_clone_is_released_and_serves(pushed: Path, packages: Path, post
     assert "Made " in run(f"{honcho} release", {**variables, "DYNO": "release.1"}, pushed)
     with Instance(f"exec {honcho} web", variables, pushed) as dyno:
         visited(dyno.url)
-        assert "GET / HTTP/1.1" in dyno.said()
+        assert "method=GET path=/ " in dyno.said()
         assert {Path(f"/proc/{process}/exe").resolve() for process in dyno.processes()}
         commands = [Path(f"/proc/{process}/cmdline").read_text() for process in dyno.processes()]
     assert sum(str(packages) in command for command in commands) == 3, "one that minds two"
