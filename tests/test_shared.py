@@ -31,6 +31,7 @@ from tests.counting import KEY
 from tests.services import Database as Server
 from tests.services import Memcached as MemcachedServer
 from tests.services import until
+from tests.shares import opened
 from tests.sites import ROOT, clean_environment
 
 TABLES = ["sqlite", "mariadb", "postgresql"]
@@ -38,19 +39,8 @@ TABLES = ["sqlite", "mariadb", "postgresql"]
 
 @pytest.fixture(params=["memory", "memcached", *TABLES])
 def shared(request: pytest.FixtureRequest) -> Iterator[Shared]:
-    if request.param == "memory":
-        yield MemoryShared()
-    elif request.param == "memcached":
-        server: MemcachedServer = request.getfixturevalue("memcached")
-        client = Memcached([server.address], prefix="site")
-        yield MemcachedShared(client)
-        client.close()
-    else:
-        database = Database(request.getfixturevalue(f"{request.param}_url"))
-        shared = SqlShared(database.alone, database.metadata, database.redo)
-        database.create_all()
+    with opened(request.param, request) as shared:
         yield shared
-        database.close()
 
 
 @pytest.fixture(params=TABLES)

@@ -29,6 +29,7 @@ from demijohn.shared.memory import MemoryShared
 from demijohn.shared.sql import SqlShared
 from tests.client import Client
 from tests.services import Memcached as MemcachedServer
+from tests.shares import opened
 from tests.sites import ROOT, clean_environment
 
 HOME, AWAY = "203.0.113.7", "198.51.100.1"
@@ -54,19 +55,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture(params=["memory", "memcached", "sqlite"])
 def shared(request: pytest.FixtureRequest) -> Iterator[Shared]:
-    if request.param == "memory":
-        yield MemoryShared()
-    elif request.param == "memcached":
-        server: MemcachedServer = request.getfixturevalue("memcached")
-        client = Memcached([server.address], prefix="site")
-        yield MemcachedShared(client)
-        client.close()
-    else:
-        database = Database(request.getfixturevalue("sqlite_url"))
-        shared = SqlShared(database.alone, database.metadata, database.redo)
-        database.create_all()
+    with opened(request.param, request) as shared:
         yield shared
-        database.close()
 
 
 def wait(throttle: Throttle, account: str = "anna", address: str = HOME, right: bool = False) -> int:
