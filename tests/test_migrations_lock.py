@@ -83,6 +83,7 @@ def slow(tmp_path: Path, database_url: str) -> Slow:
 def test_ten_at_the_same_moment(slow: Slow) -> None:
     with slow.running(10) as processes:
         until(lambda: sum(WAITS in text for text in slow.said()) == 9, "Nine do not come to waiting.", 100)
+        until(slow.runs, "The one with the lock does not come to migrating.", 60)
         assert len(slow.runs()) == 1
         slow.go.touch()
         statuses, _ = processes.communicate(timeout=100)
