@@ -157,6 +157,14 @@ def _gone(path: str) -> Callable[[Trial], str]:
     return put
 
 
+def _outgrown(trial: Trial) -> str:
+    """A route that takes more than what was written for nginx lets through."""
+    trial.code('site.post("/films", body_limit=40 * 1024**2)(later)')
+    path = "server/trial.nginx.conf"
+    lines = trial.read(path).splitlines()
+    return f"{path}:{1 + lines.index('    client_max_body_size 4096k;')}"
+
+
 def _setting(line: str) -> Callable[[Trial], str]:
     return lambda trial: trial.setting(line)
 
@@ -254,6 +262,7 @@ PLANTS = (
     Plant("S114", "gae", _setting("server.workers: 40")),
     Plant("S115", "pythonanywhere", _setting("server.threads: 4"), alone=True),
     Plant("S116", "cloudrun", _setting("body.limit: 40 MiB")),
+    Plant("S116", "gae", _code('site.post("/films", body_limit=40 * 1024**2)(later)')),
     Plant("S117", "heroku", _setting("static.path: Static"), alone=True),
     Plant("S118", "heroku", _setting("database.echo: true")),
     Plant("S119", "heroku", _setting("security.csp: off")),
@@ -287,6 +296,8 @@ PLANTS = (
     Plant("F220", "heroku", _file("deploy.pem", KEY)),
     Plant("F220", "heroku", _file(".env", "SECRET_KEY=abc\n")),
     Plant("F220", "heroku", _file("notes.db", b"SQLite format 3\0" + bytes(84))),
+    Plant("F220", "heroku", _file("ops/secrets.yml", "mail: abc\n")),
+    Plant("F220", "heroku", _file("ops/account.json", '{"private_key": "-----BEGIN PRIVATE KEY-----"}')),
     Plant("F221", "heroku", _file("views/broken.html", "<p>\n{% if user %}\n<p>\n", 2)),
     Plant("F221", "heroku", _file("views/filter.html", "<p>\n{{ user | uper }}\n", 2)),
     Plant("F222", "heroku", _file("views/logo.html", "<p>\n\n<img src=\"{{ static_url('Icon.svg') }}\">\n", 3)),
@@ -304,6 +315,7 @@ PLANTS = (
     Plant("F227", "heroku", lambda trial: trial.write("static/icon.SVG", "<svg/>\n").lower()),
     Plant("F228", "heroku", _link),
     Plant("F229", "sae", lambda trial: "site-packages", alone=True),
+    Plant("F230", "vm", _outgrown, alone=True),
     Plant("F250", "gae", _file("app.yaml", "runtime: python313\nhandlers: }\n", 2)),
     Plant(
         "F251",

@@ -15,6 +15,7 @@ import pytest
 from demijohn import hosts
 from demijohn.check import check
 from demijohn.cli import main
+from demijohn.deploy.bundle import private
 from tests.planted import Trial
 from tests.ready import demijohn_run
 from tests.services import until
@@ -324,3 +325,37 @@ def test_nothing_is_found_in_the_site_of_this_repository() -> None:
     status, report = checked(ROOT, "all", "--strict")
     assert (status, report["findings"]) == (0, [])
     assert report["hosts"] == list(hosts.names())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "level"),
+    [
+        (".env", b"A=b", "surely"),
+        (".env", b" \n", ""),
+        (".env.production", b"A=b", "surely"),
+        (".env.example", b"A=b", ""),
+        ("prod.env", b"A=b", "maybe"),
+        ("id_rsa", b"x", "surely"),
+        ("id_rsa.pub", b"x", "maybe"),
+        ("shop.p12", b"x", "surely"),
+        ("shop.key", b"-----BEGIN PRIVATE KEY-----", "surely"),
+        ("shop.key", b"-----BEGIN PUBLIC KEY-----", "maybe"),
+        ("shop.pem", b"-----BEGIN CERTIFICATE-----", ""),
+        ("account.json", b'{"private_key": "-----BEGIN PRIVATE KEY-----', "surely"),
+        ("package.json", b"{}", ""),
+        ("data.bin", b"SQLite format 3\0", "surely"),
+        ("shop.db", b"not SQLite's", "maybe"),
+        ("schema.sql", b"-- PostgreSQL database dump\n", "maybe"),
+        ("secrets.yml", b"a: b", "maybe"),
+        ("app.py", b"SECRET = 1", ""),
+    ],
+)
+def test_what_is_secret_in_git(name: str, content: bytes, level: str, tmp_path: Path) -> None:
+    """By the list of what no bundle takes along."""
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert private.is_surely(path) is (level == "surely")
+    if level == "maybe":
+        assert private.may_be(path)
+    if level == "" and content.strip():
+        assert not private.may_be(path)

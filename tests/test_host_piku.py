@@ -3,6 +3,7 @@ one that piku uses, Debian's."""
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from honcho.environ import parse_procfile
 from demijohn import hosts
 from tests.hosts import SECRET, Instance, piku, run, visited, written_for
 from tests.hosts.uwsgi import uwsgi
-from tests.services import HOST, MariaDB, free_port
+from tests.services import HOST, MariaDB, free_port, program
+from tests.site.visitor import Visitor
+from tests.test_host_vm import MB, WHOLE
 
 PIKU = hosts.find("piku")
 
@@ -45,6 +48,20 @@ def test_a_visitor_signs_up_writes_and_reads(config: dict[str, str], site: Path)
         visited(instance.url)
         workers = int(config["UWSGI_PROCESSES"])
         assert len(instance.processes()) == 1 + workers
+
+
+def test_its_nginx_lets_through_what_the_site_takes(site: Path, tmp_path: Path) -> None:
+    """The file is included as piku.py does it: its text stands in the site's server."""
+    name = piku.variables(site, {})["NGINX_INCLUDE_FILE"]
+    port = free_port()
+    server = f"server {{ listen {HOST}:{port}; {(site / name).read_text()} location / {{ return 204; }} }}"
+    conf = tmp_path / "nginx.conf"
+    types = Path("/etc/nginx/mime.types")
+    conf.write_text(WHOLE.format(folder=tmp_path, server=server, types=types, user=getpass.getuser()))
+    nginx = [program("nginx", "nginx-light"), "-p", str(tmp_path), "-c", str(conf)]
+    with Instance(nginx, {}, site, port=port, writable=[tmp_path]) as front:
+        visitor = Visitor(front.url)
+        assert [visitor.post("/", bytes(size)).status for size in (16 * MB, 16 * MB + 1)] == [204, 413]
 
 
 def test_a_web_process_does_as_well(config: dict[str, str], site: Path) -> None:

@@ -106,6 +106,17 @@ def test_piku_takes_the_module_for_uwsgi(plan: Plan) -> None:
     assert (found["UWSGI_PROCESSES"], found["UWSGI_THREADS"]) == ("2", "8")
 
 
+def test_piku_s_nginx_is_told_how_much_to_let_through(plan: Plan) -> None:
+    found = hosts.find("piku").files(plan._replace(body_limit=3 * 1024**2 + 1))
+    assert "NGINX_INCLUDE_FILE=piku.nginx.conf\n" in found["ENV"]
+    assert found["piku.nginx.conf"] == "client_max_body_size 3073k;\n"
+    (plan.root / "ENV").write_text("NGINX_INCLUDE_FILE=piku.nginx.conf\n")
+    assert "piku.nginx.conf" in hosts.find("piku").files(plan)
+    (plan.root / "ENV").write_text("NGINX_INCLUDE_FILE = my.conf\n")
+    found = hosts.find("piku").files(plan)
+    assert (set(found), found["ENV"].count("NGINX_INCLUDE_FILE")) == ({"Procfile", "ENV"}, 1)
+
+
 def test_processes_of_others_stay(plan: Plan) -> None:
     (plan.root / "Procfile").write_text("# ours\nworker: python jobs.py\nweb: python main.py\n\nclock: python b.py")
     assert file("heroku", "Procfile", plan) == (

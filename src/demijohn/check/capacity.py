@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from demijohn.check.subject import Subject
+from demijohn.deploy import bodies
 from demijohn.findings import Finding
 
 #: Megabytes (2**20) that a process with a database, models and templates takes once it has answered, and those of the
@@ -88,13 +89,19 @@ def _threads(subject: Subject) -> Iterator[Finding]:
 
 
 def _body(subject: Subject) -> Iterator[Finding]:
-    most, limit = subject.host.limits.body, subject.settings["body.limit"]
-    if most is not None and limit > most and subject.settings.is_written("body.limit"):
-        message = (
-            f"body.limit is {limit:,} bytes, and {subject.host.title} lets {most:,} through: what lies between is "
-            "refused before the site can say why."
-        )
-        yield _finding(subject, "S116", "body.limit", message, f"Set it to {most} or less.", "warning")
+    most, settings = subject.host.limits.body, subject.settings
+    if most is None:
+        return
+    found = [(bodies.OPTION, *limit) for limit in bodies.limits(subject.folder.root, settings.config)]
+    if settings.is_written("body.limit"):
+        found.append(("body.limit", settings["body.limit"], *settings.place("body.limit")))
+    for name, limit, path, line in found:
+        if limit is not None and limit > most:
+            message = (
+                f"{name} is {limit:,} bytes, and {subject.host.title} lets {most:,} through: what lies between is "
+                "refused before the site can say why."
+            )
+            yield Finding("S116", path, line, message, f"Set it to {most} or less.", "warning")
 
 
 def _folders(subject: Subject) -> Iterator[Finding]:

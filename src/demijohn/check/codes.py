@@ -56,6 +56,7 @@ CODES: dict[str, str] = {
     "F227": "names that differ in case only",
     "F228": "a link that leads out of the folder",
     "F229": "nothing carried along",
+    "F230": "bodies that nginx does not let through",
     "F250": "an app.yaml that App Engine refuses",
     "F251": "a runtime that App Engine does not take",
     "F252": "too much for App Engine",

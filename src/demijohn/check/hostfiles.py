@@ -1,4 +1,4 @@
-"""F209 to F211: the files that the host itself reads."""
+"""F209 to F211 and F230: the files that the host itself reads."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping
 from demijohn.check.subject import Subject
 from demijohn.findings import Finding
 
+#: What nginx lets through; 1 MB where it is told nothing, and everything where it is told 0.
+_BODY = re.compile(r"(?mi)^\s*client_max_body_size\s+(\d+)([kmg]?)\s*;")
+_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _PROCESS = r"(?m)^([A-Za-z0-9_-]+)\s*:"
 
 
@@ -17,6 +20,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield from _missing(subject, wanted)
     yield from _processes(subject, wanted.get("Procfile", ""))
     yield from _carriage_returns(subject, {*wanted, ".python-version"})
+    yield from _bodies(subject, wanted)
 
 
 def _missing(subject: Subject, wanted: Mapping[str, str]) -> Iterator[Finding]:
@@ -50,3 +54,19 @@ def _carriage_returns(subject: Subject, read: set[str]) -> Iterator[Finding]:
             yield Finding(
                 "F211", path, line, message, "Save it with plain line ends (LF); in .gitattributes: * text=auto eol=lf"
             )
+
+
+def _bodies(subject: Subject, wanted: Mapping[str, str]) -> Iterator[Finding]:
+    most = subject.plan.body_limit
+    for path in sorted(path for path, text in wanted.items() if _BODY.search(text) and path in subject.folder.files):
+        text = subject.folder.text(path)
+        said = _BODY.search(text)
+        let = int(said[1]) * _UNITS[said[2].lower()] if said else 1024**2
+        if 0 < let < most:
+            line = 1 + text.count("\n", 0, said.start(1)) if said else 0
+            message = (
+                f"nginx lets {let:,} bytes through, and the site takes {most:,}: what lies between is refused before "
+                "the site can say why."
+            )
+            fix = f"`demijohn deploy {subject.host.name}` writes it; then copy it to where nginx reads it."
+            yield Finding("F230", path, line, message, fix)

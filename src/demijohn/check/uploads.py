@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import re
+import os
 from collections import Counter
 from collections.abc import Iterator
 
 from demijohn.check.folder import Folder
 from demijohn.check.packages import carried_along
 from demijohn.check.subject import Subject
+from demijohn.deploy.bundle import private
 from demijohn.findings import Finding
-
-_KEYS = r"(^|/)(id_(rsa|dsa|ecdsa|ed25519)|\.netrc|\.pgpass|\.htpasswd)$|\.(p12|pfx|jks|kdbx)$"
-_VARIABLES = r"(^|/)\.env(\.(?!example|sample|template|dist|test)[\w.-]+)?$"
-#: Names of files that may hold a secret, and how such a one looks inside.
-_INSIDE = (
-    (r"\.(pem|key)$", rb"PRIVATE KEY-----"),
-    (r"\.(sqlite3?|db)$", rb"\ASQLite format 3\0"),
-    (r"\.json$", rb'"private_key"\s*:\s*"-----BEGIN'),
-)
 
 
 def check(subject: Subject) -> Iterator[Finding]:
@@ -47,13 +39,13 @@ def _limits(subject: Subject) -> Iterator[Finding]:
 
 def _secrets(folder: Folder) -> Iterator[Finding]:
     for path in sorted(folder.tracked or ()):
-        if not path.startswith("site-packages/") and _is_secret(folder, path):
+        place = folder.root / path
+        if path.startswith("site-packages/") or not place.is_file() or not os.access(place, os.R_OK):
+            continue
+        fix = f"git rm --cached {path}, add it to .gitignore, and make new what it holds."
+        if private.is_surely(place):
             message = "git holds this file, and with it everyone who can read the code has what is in it."
-            fix = f"git rm --cached {path}, add it to .gitignore, and make new what it holds."
             yield Finding("F220", path, 0, message, fix)
-
-
-def _is_secret(folder: Folder, path: str) -> bool:
-    if re.search(_KEYS, path) or re.search(_VARIABLES, path):
-        return bool(folder.bytes(path).strip())
-    return any(re.search(name, path) and re.search(look, folder.bytes(path)) for name, look in _INSIDE)
+        elif private.may_be(place) and place.stat().st_size:
+            message = "git holds this file, which looks like one with secrets in it; no bundle takes it along."
+            yield Finding("F220", path, 0, message, f"Unless it holds none: {fix}", "warning")

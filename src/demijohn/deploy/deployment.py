@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from demijohn.deploy import carry, git, needs, requirements, write
-from demijohn.deploy.plan import make_plan
+from demijohn.deploy import bodies, carry, git, needs, requirements, write
+from demijohn.deploy.plan import host_settings, make_plan
 from demijohn.errors import DemijohnError
 from demijohn.hosts import Host, Plan
 from demijohn.hosts.texts import existing
@@ -47,7 +47,7 @@ def prepare(
     """
     _refuse_no_site(root)
     plan = make_plan(root, host, python, user)
-    notes = _notes(root, host, pin)
+    notes = [*_notes(root, host, pin), *_unread(plan, host)]
     carried = ""
     pins: dict[str, str] = {}
     if host.installs and pin and _ours(root, notes):
@@ -107,6 +107,19 @@ def _ours(root: Path, notes: list[str]) -> bool:
     else:
         return True
     return False
+
+
+def _unread(plan: Plan, host: Host) -> list[str]:
+    """Of limits that cannot be told, where something is written for the host that depends on them."""
+    more = plan._replace(body_limit=plan.body_limit + 1024**2)
+    if host.files(plan) == host.files(more) and host.commands(plan) == host.commands(more):
+        return []
+    return [
+        f"{path}:{line}: how much may be sent there cannot be told from the code, and {plan.body_limit:,} bytes are "
+        "let through to the site. If it is more, write it as a number, or raise body.limit."
+        for limit, path, line in bodies.limits(plan.root, host_settings(plan.root, host))
+        if limit is None
+    ]
 
 
 def _notes(root: Path, host: Host, pin: bool) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from demijohn import config
+from demijohn.deploy import bodies
 from demijohn.deploy.errors import DeployError, PythonVersionError
 from demijohn.errors import ConfigError
 from demijohn.hosts import Host, Plan
@@ -31,7 +32,7 @@ def make_plan(root: Path | str, host: Host, python: str | None = None, user: str
     if user and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", user, re.ASCII):
         raise DeployError(f"--user {user!r} can be no user's name: that is a word of letters and digits.")
     _refuse_mistakes(root)
-    settings = _settings(root, host)
+    settings = host_settings(root, host)
     source = demijohn_folder(root)
     return Plan(
         root=root,
@@ -44,7 +45,7 @@ def make_plan(root: Path | str, host: Host, python: str | None = None, user: str
         migrations=any((root / "migrations" / "versions").glob("*.py")),
         workers=settings["server.workers"],
         threads=settings["server.threads"],
-        body_limit=settings["body.limit"],
+        body_limit=bodies.widest(root, settings),
         demijohn=f"PYTHONPATH={source} python -m demijohn" if source else "demijohn",
         **({"user": user} if user else {}),
     )
@@ -70,7 +71,8 @@ def demijohn_folder(root: Path) -> str:
     return next((name for name in ("site-packages", "src") if (root / name / "demijohn").is_dir()), "")
 
 
-def _settings(root: Path, host: Host) -> Any:
+def host_settings(root: Path, host: Host) -> Any:
+    """The settings as this host would see them."""
     # A database that the host gives says nothing of whether this site has one; config.yaml does.
     environ = {name: value for name, value in host.environ.items() if name != "DATABASE_URL"}
     return config.read(root, environ={**environ, "DEMIJOHN_HOST": host.name}, base={})[0]

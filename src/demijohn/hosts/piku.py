@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,12 @@ from demijohn.hosts.plan import Plan
 if TYPE_CHECKING:
     from demijohn.findings import Finding
 
+#: What piku puts into the site's `server {}` of its nginx.
+_INCLUDED = "piku.nginx.conf"
+
 
 def files(plan: Plan) -> dict[str, str]:
-    from demijohn.hosts.texts import merged
+    from demijohn.hosts.texts import existing, merged
 
     wanted = {
         "DEMIJOHN_HOST": "piku",
@@ -23,10 +27,17 @@ def files(plan: Plan) -> dict[str, str]:
     }
     if (plan.root / plan.static_path).is_dir():
         wanted["NGINX_STATIC_PATHS"] = f"{plan.static_url.rstrip('/')}:{plan.static_path}"
+    # Else its nginx lets 1 MB through. What somebody includes there himself is his.
+    own = re.search(r"(?m)^\s*NGINX_INCLUDE_FILE\s*=\s*(.*?)\s*$", existing(plan.root, "ENV"))
+    front = {}
+    if own is None or own[1] == _INCLUDED:
+        wanted["NGINX_INCLUDE_FILE"] = _INCLUDED
+        front = {_INCLUDED: f"client_max_body_size {-(-plan.body_limit // 1024)}k;\n"}
     return {
         # With a line for web, which Heroku needs, piku says that it takes this one, and does.
         "Procfile": merged.procfile(plan, wsgi="main:application", release=plan.release),
         "ENV": merged.variables(plan, "ENV", wanted),
+        **front,
     }
 
 

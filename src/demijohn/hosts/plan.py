@@ -26,7 +26,7 @@ class Plan(NamedTuple):
     #: Processes and threads of each; as config.yaml says, or what suits the host.
     workers: int = 2
     threads: int = 8
-    #: Bytes of the largest body: `body.limit`.
+    #: Bytes of the largest body that any route takes: `body.limit`, or a `body_limit` above it.
     body_limit: int = 4 * 1024**2
     #: What calls the command line on the host, in a shell: `demijohn` where it is installed.
     demijohn: str = "demijohn"
