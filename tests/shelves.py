@@ -17,9 +17,12 @@ from demijohn.files.stores.disk import DiskStore
 from demijohn.files.stores.memory import MemoryStore
 from demijohn.files.stores.objects import ObjectStore
 from tests.services import until
+from tests.services.gcs import GcsStandin
 from tests.services.s3 import S3
 
 _numbers = itertools.count()
+#: Discard, where nobody listens.
+NOWHERE = "http://127.0.0.1:9"
 
 
 class Shelf(NamedTuple):
@@ -38,7 +41,13 @@ def the_s3() -> Iterator[S3]:
         yield server
 
 
-@pytest.fixture(params=["memory", "disk", "sqlite", "mariadb", "postgresql", "s3"])
+@pytest.fixture(scope="session")
+def the_gcs() -> Iterator[GcsStandin]:
+    with GcsStandin() as server:
+        yield server
+
+
+@pytest.fixture(params=["memory", "disk", "sqlite", "mariadb", "postgresql", "s3", "gcs"])
 def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shelf]:
     kind: str = request.param
     if kind == "memory":
@@ -47,27 +56,31 @@ def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shelf]:
         folder = tmp_path / "files"
         yield Shelf(DiskStore(folder), None, lambda: _no_folder(folder))
     elif kind == "s3":
-        yield from _s3(request)
+        server: S3 = request.getfixturevalue("the_s3")
+        server.start()
+        bucket = server.create(f"bucket-{next(_numbers)}")
+        given = {"region": "us-east-1", "key_id": "tests", "key": "tests"}
+        yield from _objects(ObjectStore("s3", bucket, endpoint=server.url, **given), "endpoint", NOWHERE)
+    elif kind == "gcs":
+        google: GcsStandin = request.getfixturevalue("the_gcs")
+        bucket = google.create(f"bucket-{next(_numbers)}")
+        store = ObjectStore("gcs", bucket, key=google.key())
+        yield from _objects(store, "service_account_key", google.key(gcs_base_url=NOWHERE))
     else:
         yield from _database(kind, request, tmp_path)
 
 
-def _s3(request: pytest.FixtureRequest) -> Iterator[Shelf]:
-    server: S3 = request.getfixturevalue("the_s3")
-    server.start()
-    bucket = server.create(f"bucket-{next(_numbers)}")
-    store = ObjectStore("s3", bucket, endpoint=server.url, region="us-east-1", key_id="tests", key="tests")
-
+def _objects(store: ObjectStore, name: str, nowhere: str) -> Iterator[Shelf]:
     @contextlib.contextmanager
     def down() -> Iterator[None]:
-        # Its buckets are in its memory: it is stopped by a signal, so that connections to it end in no answer.
-        address = store._given["endpoint"]
-        store._given["endpoint"] = "http://127.0.0.1:9"  # discard, where nobody listens
+        # Its buckets are in its memory: it stays, and the store looks for it elsewhere.
+        right = store._given[name]
+        store._given[name] = nowhere
         store.close()
         try:
             yield
         finally:
-            store._given["endpoint"] = address
+            store._given[name] = right
             store.close()
             store._outage.over()
 

@@ -20,6 +20,7 @@ from demijohn.files.stores.database import PIECE
 from demijohn.files.stores.disk import DiskStore
 from tests.shelves import Shelf
 from tests.shelves import shelf as shelf
+from tests.shelves import the_gcs as the_gcs
 from tests.shelves import the_s3 as the_s3
 
 MB = 1024 * 1024

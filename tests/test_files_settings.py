@@ -58,8 +58,9 @@ def test_a_store_by_its_setting(tmp_path: Path) -> None:
     assert file.url == f"/u/{file.name}"
     assert [path.name.partition("~")[0] for path in (tmp_path / "uploads").glob("*/*")] == [file.name]
     assert Client(site).get(file.url).body == PNG
-    for kind in ("s3", "gcs"):
-        given = {"files.store": kind, "files.bucket": "b", "files.key_id": "k", "files.key": "s"}
+    account = '{"client_email": "e", "private_key": "k", "private_key_id": "i"}'
+    for kind, key in (("s3", "s"), ("gcs", account)):
+        given = {"files.store": kind, "files.bucket": "b", "files.key_id": "k", "files.key": key}
         assert make_site(tmp_path, "", **given).files.store.name == kind
 
 

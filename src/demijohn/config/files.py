@@ -29,8 +29,20 @@ def lacks(draft: Draft) -> Iterator[str]:
         yield f"files.store is {store}, but files.bucket is not set"
     if store == "s3" and bool(draft.values["files.key_id"]) != bool(draft.values["files.key"]):
         yield "files.key_id and files.key belong together, and only one of them is set"
+    if store == "gcs" and draft.values["files.key"] and not _is_account(draft.values["files.key"]):
+        yield "files.store is gcs, and files.key is not the JSON of a service account"
     if store == "memory" and draft.production and not draft.is_default("files.store"):
         yield "files.store is memory, and outside development each process would have files of its own, until it ends"
+
+
+def _is_account(key: object) -> bool:
+    import json
+
+    try:
+        said = json.loads(str(key))
+    except ValueError:
+        return False
+    return isinstance(said, dict) and {"client_email", "private_key", "private_key_id"} <= set(said)
 
 
 def forgetful_disk(draft: Draft) -> Iterator[str]:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from demijohn import lifetime
 from demijohn.errors import DemijohnError
-from demijohn.forks import in_child
+from demijohn.forks import in_child, new_lock
 
 if TYPE_CHECKING:
     from demijohn.files.stores.base import Found, Store
@@ -76,9 +76,8 @@ class Files:
         #: Whether the site is known to keep files.
         self.in_use = in_use
         self._warned = False
-        self._one: threading.Lock
-        _renew_lock(self)
-        in_child(self, _renew_lock)
+        self._one = threading.Lock()
+        in_child(self, new_lock("_one"))
         self.url = url.rstrip("/")
         self.limit = limit
 
@@ -258,10 +257,6 @@ class Files:
                 "Pillow is not installed: pictures are kept as they come, with what cameras note in them, such as "
                 "where they were taken. Install it: pip install 'demijohn[images]'"
             )
-
-
-def _renew_lock(files: Files) -> None:
-    files._one = threading.Lock()  # another thread, which the child does not have, may have held it
 
 
 #: Marks a column that holds names of files.

@@ -8,8 +8,11 @@ since its name is only known at its end, and then copied to its place by the sto
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
-from collections.abc import Iterator
+import os
+import re
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -26,14 +29,18 @@ _PART = 5 * 1024 * 1024
 #: Bytes that come down at a time.
 _PIECE = 1024 * 1024
 _HALF = "half"
+#: Only the settings can be the cause of such an answer.
+_REFUSAL = re.compile("<Code>NoSuchBucket|status code: 40[13]")
 
 
 class ObjectStore:
     """:param name: `s3` or `gcs`.
     :param bucket: its name; it must be there.
     :param prefix: goes before each key, so that sites can share a bucket.
-    :param endpoint: the address of a server that is not Amazon's.
-    :param key_id: with `key`, who the site is; else what the machine itself says of that.
+    :param endpoint: of S3: the address of a server that is not Amazon's.
+    :param region: of S3.
+    :param key_id: of S3: with `key`, who the site is; else what the machine itself says of that.
+    :param key: of Google's: the JSON of a service account; else what the machine says.
     """
 
     def __init__(
@@ -50,6 +57,8 @@ class ObjectStore:
         self.name = name
         self._prefix = prefix or "files"
         given = {"endpoint": endpoint, "region": region, "access_key_id": key_id, "secret_access_key": key}
+        if name == "gcs":  # which stumbles over settings that are Amazon's
+            given = {"service_account_key": key}
         self._given: dict[str, Any] = {name: str(value) for name, value in given.items() if value}
         self._bucket = bucket
         self._open: Any = None
@@ -94,9 +103,7 @@ class ObjectStore:
         objects = list(self._all(f"{self._prefix}/{name}"))
         for object in objects:
             # Two who delete at once must not both take the same of several.
-            if len(objects) == 1 or self._claim(object["path"]):
-                with self._faults(name):
-                    self._obstore.delete(self._store, object["path"])
+            if (len(objects) == 1 or self._claim(object["path"])) and self._delete(object["path"]):
                 return True
         return False
 
@@ -118,9 +125,7 @@ class ObjectStore:
         count = 0
         for object in self._all(f"{self._prefix}/{_HALF}"):
             if object["last_modified"].timestamp() < before:
-                with self._faults(object["path"]):
-                    self._obstore.delete(self._store, object["path"])
-                count += 1
+                count += self._delete(object["path"])
         return count
 
     def close(self) -> None:
@@ -137,7 +142,7 @@ class ObjectStore:
                 "client_options": {"connect_timeout": "5s", "timeout": "60s"},
                 "retry_config": {"max_retries": 2, "retry_timeout": timedelta(seconds=20)},
             }
-            if self._given.get("endpoint", "").startswith("http://"):
+            if _address(self._given).startswith("http://"):
                 options["client_options"]["allow_http"] = True
             kind = GCSStore if self.name == "gcs" else S3Store
             self._open = kind(self._bucket, **self._given, **options)
@@ -178,6 +183,15 @@ class ObjectStore:
         if broken:
             raise broken[0]
 
+    def _delete(self, path: str) -> bool:
+        """False: somebody else has just done it. S3 does not tell; Google's does, by a 404."""
+        try:
+            with self._faults(path):
+                self._obstore.delete(self._store, path)
+        except NoFileError:
+            return False
+        return True
+
     def _claim(self, path: str) -> bool:
         """Be the only one to delete this object. `clean` sweeps up what is left of that."""
         from obstore.exceptions import AlreadyExistsError, BaseError
@@ -209,13 +223,13 @@ class ObjectStore:
         try:
             yield
         except (NotFoundError, FileNotFoundError) as error:
-            if "NoSuchBucket" not in str(error):
-                raise NoFileError(what) from error
-            raise self._refused(error) from error
+            if _REFUSAL.search(str(error)):
+                raise self._refused(error) from error
+            raise NoFileError(what) from error
         except (PermissionDeniedError, UnauthenticatedError) as error:
             raise self._refused(error) from error
         except (BaseError, OSError) as error:
-            if "NoSuchBucket" in str(error):
+            if _REFUSAL.search(str(error)):  # to a list, where obstore does not tell it from other errors
                 raise self._refused(error) from error
             outage.failed(_line(error))
             raise FilesDownError(self.name, error) from error
@@ -223,16 +237,30 @@ class ObjectStore:
             outage.over()
 
     def _refused(self, error: Exception) -> FilesDownError:
-        """An answer that is an error, of which only the settings can be the cause."""
+        """It answers: that is no outage."""
         log.error("The bucket %s (%s) refuses: %s", self._bucket, self.name, _line(error))
         if self._outage.down:
             self._outage.over()
         return FilesDownError(self.name, error)
 
 
+def _address(given: Mapping[str, str]) -> str:
+    """Of the server, where it is said. What stands in for Google's is named in the JSON of the service account, or by
+    obstore's own variable."""
+    if "service_account_key" in given:
+        with contextlib.suppress(ValueError, AttributeError):
+            return str(json.loads(given["service_account_key"]).get("gcs_base_url", ""))
+    return given.get("endpoint") or os.environ.get("GOOGLE_BASE_URL", "")
+
+
 def _line(error: Exception) -> str:
-    """What it says, without the pages behind it."""
-    return str(error).partition("\n")[0][:300]
+    """What it says, without the address and the pages behind it."""
+    text = str(error)
+    status = re.search(r"status code: (\d{3}[\w ]*)", text)
+    if status is None:
+        return text.partition("\n")[0][:300]
+    code = re.search(r"<Code>(\w+)</Code>", text)
+    return f"{status[1]}, {code[1]}" if code else status[1]
 
 
 def _kept(name: str, objects: list[Any]) -> Kept:
