@@ -20,6 +20,7 @@ from demijohn.database import Database as Plugin
 from tests.ledger import Ledger
 from tests.load import Web
 from tests.services import Database, MariaDB, PostgreSQL, until
+from tests.services.wrapped import inside
 from tests.sites import ROOT, running
 
 #: RESTART_CLIENTS=50 is a run by hand.
@@ -200,5 +201,6 @@ def _workers(port: int) -> list[int]:
         for child in children.read_text().split():
             with contextlib.suppress(OSError):
                 if f"PORT={port}".encode() in Path(f"/proc/{child}/environ").read_bytes().split(b"\0"):
-                    return [int(worker) for worker in Path(f"/proc/{child}/task/{child}/children").read_text().split()]
+                    master = inside(int(child))
+                    return [*map(int, Path(f"/proc/{master}/task/{master}/children").read_text().split())]
     return []

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -125,7 +122,7 @@ def test_a_database_that_takes_connections_and_says_nothing(server: Database, ur
     assert ready(visitor)[0] == 200
     patience, health.PATIENCE = health.PATIENCE, 1.0
     try:
-        with stopped(server):
+        with server.stopped():
             for _ in range(2):
                 assert ready(visitor) == (503, {"ready": False, "database": "not answering"})
                 site.db.engine.dialect.outage.over()  # type: ignore[attr-defined]  # let it be asked again at once
@@ -135,21 +132,6 @@ def test_a_database_that_takes_connections_and_says_nothing(server: Database, ur
     assert site.db.alone(sqlalchemy.text("SELECT 1"), {})[0] == [(1,)]
     site.sessions.close()
     site.db.close()
-
-
-@contextlib.contextmanager
-def stopped(server: Database) -> Iterator[None]:
-    """With all its processes: those of PostgreSQL's open connections, too."""
-    assert server.process is not None
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    with server.frozen():
-        for child in children:
-            os.kill(int(child), signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            for child in children:
-                os.kill(int(child), signal.SIGCONT)
 
 
 def test_a_database_whose_connections_are_all_taken_is_asked_on_another(url: str, tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from demijohn.logs import output
 from demijohn.logs.context import is_well_formed
 from demijohn.logs.formats import Google, Json, Short, google_trace
 from demijohn.logs.output import Output, install, make_output
-from demijohn.logs.secrets import Secrets
 from demijohn.logs.text import Text, wants_colour
+from demijohn.secrecy.hiding import Secrets
 
 ONE_LINE = (Json, Google, Short)
 HOSTILE = [

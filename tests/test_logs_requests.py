@@ -20,7 +20,7 @@ from demijohn.database import Database
 from demijohn.logs import context
 from demijohn.logs.formats import Json
 from demijohn.logs.plugin import Logs
-from demijohn.logs.secrets import Secrets
+from demijohn.secrecy.hiding import Secrets
 from tests.client import Answer, Client
 
 log = logging.getLogger("demijohn.shop")

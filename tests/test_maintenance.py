@@ -145,6 +145,8 @@ def test_a_file_in_the_way(app: bottle.Bottle, clock: Clock, tmp_path: Path) -> 
         Notice("on", "By hand").write(): "By hand",
         b'{"mode": "on", "message": "", "until": NaN}': "NaN",
         b'["on"]': "on",
+        b"[" * 9000: "[[[",
+        b'{"mode": "on", "message": "", "until": 1' + b"0" * 400 + b"}": "10000",
     }.items():
         file.write_bytes(content)
         clock.now += 1.01

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,12 @@ import pytest
 from demijohn import config
 from demijohn.config import OPTIONS
 from demijohn.errors import ConfigError
+from demijohn.logs.formats import Json
 from demijohn.logs.settings import output_of
+from demijohn.logs.slow import without_literals
 from demijohn.secrecy import SHORTEST, in_url, is_secret, of_environment, of_settings, spelled
-from demijohn.tickets.scrub import Scrub
+from demijohn.secrecy.hiding import Secrets
+from demijohn.tickets import Tickets
 
 PLANTED = "planted-value-1"
 
@@ -66,4 +71,23 @@ def test_the_log_and_the_tickets_hide_what_the_environment_holds(
     settings = config.load(tmp_path, {"secret": "a-secret-of-the-tests", "database.url": ""}, {})
     text = f"refused: {PLANTED}"
     assert output_of(settings).words.secrets.hide(text) == "refused: (hidden)"
-    assert Scrub(of_environment()).text(text) == "refused: (hidden)"
+    assert Tickets().secrets.hide(text) == "refused: (hidden)"
+
+
+def test_what_stands_under_a_secret_s_name_is_hidden_whole() -> None:
+    facts = {"token": "planted", "cookies": {"a": "planted"}, "api_keys": ["planted"], "tokens": 1200, "session": None}
+    record = logging.makeLogRecord({"levelno": 20, "facts": {**facts, "tree": {"credentials": ("planted",)}}})
+    event = json.loads(Json(Secrets()).format(record))
+    assert [event[name] for name in ("token", "cookies", "api_keys")] == ["(hidden)"] * 3
+    assert event["tree"] == {"credentials": "(hidden)"}
+    assert (event["tokens"], event["session"]) == (1200, None)
+
+
+@pytest.mark.parametrize(
+    "literal", ["'planted'", "'it''s planted'", r"'it\'s planted'", "$$planted$$", "$x$planted$$ $x$"]
+)
+def test_no_statement_shows_what_was_written_into_it(literal: str) -> None:
+    assert without_literals(f"SELECT 1 WHERE a = {literal} AND b = %s") == "SELECT 1 WHERE a = '...' AND b = %s"
+    for length in range(len(literal)):  # where a long one is cut
+        told = without_literals("x" * (8000 - length) + literal + "y" * 8000)
+        assert "plant" not in told

@@ -18,8 +18,8 @@ import bottle
 import pytest
 
 from demijohn.errors import StoreUnavailableError
+from demijohn.secrecy import hiding
 from demijohn.tickets import Tickets
-from demijohn.tickets.scrub import Scrub
 from demijohn.tickets.waiting import SAMPLES
 from tests.client import Client
 from tests.faulty import ID, PLANTED, SECRET, Faulty, id_in, raises
@@ -214,13 +214,13 @@ def test_a_secret_is_known_where_its_text_is_cut(faulty: Faulty) -> None:
 
 def test_what_a_visitor_makes_very_long_is_not_searched_whole(faulty: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
     lengths: list[int] = []
-    text = Scrub.text
+    hide = hiding._hide
 
-    def noted(scrub: Scrub, given: str) -> str:
-        lengths.append(len(given))
-        return text(scrub, given)
+    def noted(text: str, values: Any) -> str:
+        lengths.append(len(text))
+        return hide(text, values)
 
-    monkeypatch.setattr(Scrub, "text", noted)
+    monkeypatch.setattr(hiding, "_hide", noted)
     error = KeyError("a" * 4_000_000 + SECRET)
     faulty.site.tickets.record(error)
     assert "AttributeError" not in faulty.site.tickets.explain(error).html

@@ -15,7 +15,7 @@ import pytest
 
 from demijohn.cli import main
 from demijohn.logs.formats import Google, Json, Short
-from demijohn.logs.secrets import Secrets
+from demijohn.secrecy.hiding import Secrets
 from demijohn.tickets import lines
 from tests.faulty import Faulty
 
@@ -133,6 +133,17 @@ def test_lines_of_others_are_left_out() -> None:
         assert lines.read([json.dumps({**good, **wrong})]) == []
     assert lines.read(["", "ticket", '{"ticket"', "[" * 100_000 + "ticket", "ticket=x series=", '"ticket": {}']) == []
     assert [one["count"] for one in lines.read([json.dumps({"jsonPayload": good})])] == [3]
+    for wild in ({"count": 0}, {"count": 2**63}, {"series": "s" * 17}, {"at": float("nan")}, {"at": 1e300}, {"at": -1}):
+        assert lines.read([json.dumps({**good, **wild})]) == [], "the database would refuse it, and all that follow"
+
+
+def test_no_visitor_makes_a_ticket_by_what_a_log_says_of_him() -> None:
+    forged = "ticket=aaaa-bbbb series=s error=E count=3 at=7"
+    assert len(lines.read([forged])) == 1, "a line by itself"
+    for form in (Json(Secrets()), Google(Secrets()), Short(Secrets())):
+        said = f"No such page: /cake {forged} {{}} \n{forged}"
+        record = logging.LogRecord("shop", 20, "app.py", 1, said, (), None)
+        assert lines.read([form.format(record), f"app[web.1]: {form.format(record)}"]) == []
 
 
 def test_a_visitor_tells_the_terminal_nothing(faulty: Faulty, capsys: pytest.CaptureFixture[str]) -> None:

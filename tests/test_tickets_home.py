@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy
 
 from demijohn.tickets import spill, table
 from demijohn.tickets.waiting import MOST, Waiting
@@ -67,6 +69,23 @@ def test_what_is_told_twice_is_counted_once(make: Any, database_url: str) -> Non
         assert table.forget(connection, before=24) == 0
         assert table.forget(connection, before=26) == 1
         assert table.read(connection) == []
+
+
+def test_of_many_processes_only_the_last_ones_samples_are_kept(make: Any, database_url: str) -> None:
+    """A host that starts twenty a day would fill the table with tracebacks that nobody is shown."""
+    faulty = make(database_url)
+    with faulty.site.tickets.home.engine.connect() as connection:
+        table.keep(connection, record("other", "cccc-dddd"))
+        for number in range(12):
+            sample = {"time": number, "traceback": f"of {number}"}
+            table.keep(connection, record(f"s{number:02}", count=2, last=number, samples=[sample]))
+        kept = sqlalchemy.select(table.c.series).where(table.c.samples != "[]").order_by(table.c.series)
+        assert list(connection.scalars(kept)) == ["other", "s09", "s10", "s11"]
+        late = [{"time": 99, "traceback": "again"}]
+        table.keep(connection, record("s04", count=3, last=99, samples=late))
+        ticket, _ = table.read(connection, samples=True)
+        assert (ticket["count"], ticket["last"]) == (25, 99)
+        assert [sample["time"] for sample in ticket["samples"]] == [10, 11, 99]
 
 
 def test_a_ticket_that_was_deleted_begins_again(make: Any, database_url: str) -> None:
@@ -143,6 +162,31 @@ def test_nothing_is_lost_while_the_database_is_down(make: Any, url: str, server:
     assert len(tickets) == 2, "an outage is no ticket"
     assert sum(ticket["count"] for ticket in tickets) == sum(asked) + 1
     assert all(len(ticket["samples"]) == 3 for ticket in tickets)
+
+
+def test_a_database_that_freezes_while_it_keeps_a_ticket_holds_up_nobody(
+    make: Any, url: str, server: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection stands, and no answer comes: the visitor has his page all the same, and the count is right."""
+    faulty = make(url)
+    faulty.ask("/handler")
+    keep, asked = table.keep, threading.Event()
+
+    def frozen(*given: Any) -> bool:
+        if not asked.is_set():
+            asked.set()
+            stack.enter_context(server.stopped())
+        return keep(*given)
+
+    monkeypatch.setattr(table, "keep", frozen)
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(faulty.ask, "/handler")
+        try:
+            until(answer.done, "The request waits for a database that is frozen.", 15)
+        finally:
+            stack.close()
+        assert (answer.result().status, asked.is_set()) == (500, True)
+    assert faulty.counts() == {"RuntimeError": 2}
 
 
 def test_what_waits_in_memcached_outlives_its_process(
@@ -250,7 +294,8 @@ def test_several_processes_while_the_database_is_killed(
             return error.code
         return 200
 
-    with serving("gunicorn-gthread", "faulty_site:app", "--workers=2", env={"PYTHONPATH": str(tmp_path)}) as server:
+    env, made = {"PYTHONPATH": str(tmp_path)}, [tmp_path]  # each process makes the site's files
+    with serving("gunicorn-gthread", "faulty_site:app", "--workers=2", env=env, writable=made) as server:
         with ThreadPoolExecutor(4) as threads:
             for act in (mariadb.start, partial(crash, mariadb), mariadb.start):
                 act()

@@ -213,7 +213,7 @@ def test_in_a_browser_nothing_is_refused(tmp_path: Path) -> None:
         "@site.get('/boom')\ndef boom():\n    volume = 54\n    raise RuntimeError('too much')\n"
     )
     said: list[str] = []
-    with running(EMBEDDED, {"DEMIJOHN_ENV": "development"}, tmp_path) as address, chromium() as browser:
+    with running(EMBEDDED, {"DEMIJOHN_ENV": "development"}, tmp_path, [tmp_path]) as address, chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.on("console", lambda message: said.append(message.text))
         page.goto(address + "/boom")

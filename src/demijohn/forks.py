@@ -38,6 +38,12 @@ def in_child(thing: T, act: Callable[[T], object]) -> None:
     _hook_into_uwsgi()
 
 
+def new_lock(name: str) -> Callable[[Any], None]:
+    """For `in_child`: gives a thing another lock in place of its attribute `name`. Another thread, which the child does
+    not have, may have held it."""
+    return lambda thing: setattr(thing, name, threading.Lock())
+
+
 def renew() -> None:
     """Do now what is to be done after a fork, if this process is a child in which nobody has done it yet."""
     global _process

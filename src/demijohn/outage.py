@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 
-from demijohn.forks import in_child
+from demijohn.forks import in_child, new_lock
 
 #: Seconds after a failure in which the server is not asked; then one caller finds out whether it is back.
 PAUSE = 1.0
@@ -51,7 +51,7 @@ class Outage:
         self._warned_at = -WARNED
         self._warned = False  # of this outage
         self._lock = threading.Lock()  # held for a few assignments; never while anyone asks or writes to the log
-        in_child(self, _renew_lock)
+        in_child(self, new_lock("_lock"))
 
     def may_ask(self) -> bool:
         """True when all is well, or when it is up to this caller to find out whether the server is back."""
@@ -84,7 +84,3 @@ class Outage:
             self.down = self._warned = False
         if tell:
             self._log.warning("%s is answering again", self.what)
-
-
-def _renew_lock(outage: Outage) -> None:
-    outage._lock = threading.Lock()  # another thread, which the child does not have, may have held it

@@ -52,6 +52,17 @@ def written(policy: Mapping[str, tuple[str, ...]] | None) -> str:
     return "; ".join(" ".join((name, *sources)) for name, sources in policy.items())
 
 
+def only(style: str) -> str:
+    """The policy of a page that has this style, and nothing else."""
+    import base64
+    import hashlib
+
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+
 def _directive(name: str, value: object = "") -> tuple[str, tuple[str, ...]]:
     name = name.strip().lower()
     if name not in SOURCES and name not in OTHERS:

@@ -10,6 +10,7 @@ import sqlalchemy
 from sqlalchemy import event
 
 from demijohn.database.engine import make_engine
+from demijohn.database.hurry import LATE, limit
 
 if TYPE_CHECKING:
     from demijohn.database.plugin import Database
@@ -37,7 +38,21 @@ def apart(db: Database) -> sqlalchemy.Engine:
     url = url.update_query_dict({name: value for name, value in limits.items() if name not in url.query})
     options: dict[str, Any] = {**db._options, "connect_timeout": PATIENCE, "plain": True}
     engine = make_engine(url.render_as_string(hide_password=False), **options)
+    if kind == "postgresql":
+        _end_waiting(engine)
     return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def _end_waiting(engine: sqlalchemy.Engine) -> None:
+    """Wait no longer for an answer, though the server is frozen: its own limits end nothing then."""
+
+    @event.listens_for(engine, "connect")
+    def hurry(connection: Any, _record: Any) -> None:
+        limit("postgresql", connection, PATIENCE)
+
+    @event.listens_for(engine, "handle_error")
+    def give_up(context: Any) -> None:
+        context.is_disconnect = context.is_disconnect or str(context.original_exception) == LATE
 
 
 def _sqlite(db: Database, url: sqlalchemy.URL) -> sqlalchemy.Engine:

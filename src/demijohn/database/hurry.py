@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from demijohn.database.plugin import Database
 
+LATE = "the database did not answer in time"
 #: Milliseconds that SQLite waits for another that writes, if nobody is in a hurry: as `make_engine` sets it.
 _SQLITE = 30_000
 
@@ -33,7 +34,7 @@ def hurried(db: Database, seconds: float) -> Iterator[sqlalchemy.Connection]:
     try:
         with _engine(db).connect() as connection:
             dbapi: Any = connection.connection.dbapi_connection
-            leave = _limit(connection.dialect.name, dbapi, seconds)
+            leave = limit(connection.dialect.name, dbapi, seconds)
             try:
                 yield connection
             except BaseException:
@@ -54,8 +55,9 @@ def _engine(db: Database) -> sqlalchemy.Engine:
     return db.engine
 
 
-def _limit(kind: str, dbapi: Any, seconds: float) -> Callable[[], object]:
-    """Have each answer on this driver connection waited for so long. Returns what ends that."""
+def limit(kind: str, dbapi: Any, seconds: float) -> Callable[[], object]:
+    """Have each answer on this driver connection waited for so long. Then it is in the midst of one, and of no use.
+    Returns what ends that."""
     if kind == "mysql":
         before = dbapi._read_timeout, dbapi._write_timeout
         dbapi._read_timeout = dbapi._write_timeout = seconds
@@ -85,7 +87,7 @@ def _within(gen: Generator[Any, Any, Any], until: float) -> Generator[Any, Any, 
             if not ready and time.monotonic() > until:
                 from psycopg import OperationalError
 
-                raise OperationalError("the database did not answer in time")
+                raise OperationalError(LATE)
             state = gen.send(ready)
     except StopIteration as end:
         return end.value

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from demijohn.config import Config
-from demijohn.logs.secrets import query
 from demijohn.logs.settings import output_of, tells_requests
+from demijohn.secrecy import query
 
 
 def logger_class(read: Config) -> type[Any]:
@@ -40,14 +40,9 @@ def logger_class(read: Config) -> type[Any]:
         def atoms(self, resp: Any, req: Any, environ: Any, request_time: Any) -> dict[str, Any]:
             """The query, and that of the page before, without what is secret in them."""
             found: dict[str, Any] = super().atoms(resp, req, environ, request_time)
-            found["r"] = f"{environ['REQUEST_METHOD']} {_address(environ['RAW_URI'])} {environ['SERVER_PROTOCOL']}"
+            found["r"] = f"{environ['REQUEST_METHOD']} {query(environ['RAW_URI'])} {environ['SERVER_PROTOCOL']}"
             found["q"] = query(environ.get("QUERY_STRING", ""))
-            found["f"] = _address(environ.get("HTTP_REFERER", "-"))
+            found["f"] = query(environ.get("HTTP_REFERER", "-"))
             return found
 
     return HostLogger
-
-
-def _address(address: str) -> str:
-    path, mark, rest = address.partition("?")
-    return path + mark + query(rest)

@@ -120,8 +120,9 @@ def _problem(error: Any, facts: dict[str, Any], explanation: Explanation | None)
 
 
 def _plain(facts: dict[str, Any]) -> str:
-    from demijohn.errorpages.plain import plain_page, policy
+    from demijohn.config import csp
+    from demijohn.errorpages.plain import STYLE, plain_page
 
     if "Content-Security-Policy" not in bottle.response.headers:
-        bottle.response.set_header("Content-Security-Policy", policy())
+        bottle.response.set_header("Content-Security-Policy", csp.only(STYLE))
     return plain_page(**facts)

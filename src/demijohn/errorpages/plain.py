@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from functools import cache
-
 import bottle
 
 STYLE = """
@@ -38,13 +34,4 @@ def plain_page(*, status: int, title: str, message: str, ticket: str | None, ret
         f"<title>{status} {escape(title)}</title>\n<style>{STYLE}</style>\n<main>\n"
         f'<p class="status">{status}</p>\n<h1>{escape(title)}</h1>\n<p>{escape(message)}</p>\n'
         f"{told}</main>\n</html>\n"
-    )
-
-
-@cache
-def policy() -> str:
-    """The Content-Security-Policy of the page, which has nothing but its style."""
-    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from demijohn import lifetime
-from demijohn.forks import in_child
+from demijohn.forks import in_child, new_lock
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment  # Python 3.10 has none
@@ -63,7 +63,7 @@ class Health:
         self._found: Findings = {}
         self._found_at = float("-inf")
         self._asking = threading.Lock()
-        in_child(self, _renew_lock)
+        in_child(self, new_lock("_asking"))
 
     def add(self, name: str, check: Check) -> None:
         """Have `ready` ask `check`, too. It must end by itself, in a second or two: nothing ends it from outside."""
@@ -167,7 +167,3 @@ def _answer(environ: WSGIEnvironment, code: int, content: dict[str, Any]) -> lif
     if code == 405:
         headers.append(("Allow", "GET, HEAD"))
     return _LINES[code], code, headers, [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
-
-
-def _renew_lock(health: Health) -> None:
-    health._asking = threading.Lock()  # another thread, which the child does not have, may have held it

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import bottle
 
 from demijohn import lifetime
-from demijohn.forks import in_child
+from demijohn.forks import in_child, new_lock
 from demijohn.health.notice import OFF, ON, READ_ONLY, Notice, read
 from demijohn.shared.errors import SharedDownError
 
@@ -77,7 +77,7 @@ class Maintenance:
         #: How the site stands.
         self.notice = self._set
         self._stands_open = self._set.mode == OFF
-        in_child(self, _renew_lock)
+        in_child(self, new_lock("_looking"))
 
     def setup(self, app: Any) -> None:
         self._app = app
@@ -209,7 +209,3 @@ def _remind(environ: WSGIEnvironment, status: int, headers: lifetime.Headers) ->
     mode = environ.get(OPERATOR)
     if mode is not None:
         headers.append(("X-Maintenance", f"{mode}; you are let through as an operator"))
-
-
-def _renew_lock(maintenance: Maintenance) -> None:
-    maintenance._looking = threading.Lock()  # another thread, which the child does not have, may have held it

@@ -52,5 +52,5 @@ def read(text: bytes) -> Notice:
         if mode not in (ON, READ_ONLY, OFF) or (until is not None and not math.isfinite(until)):
             raise ValueError
         return Notice(mode, str(content["message"]), None if until is None else float(until))
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return Notice(ON, text[:1000].decode("utf8", "replace").strip())

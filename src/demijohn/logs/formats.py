@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from demijohn.logs import context
-from demijohn.logs.secrets import Secrets
 from demijohn.secrecy import HIDDEN, is_secret
+from demijohn.secrecy.hiding import Secrets
 
 #: The logger of the lines that tell of a request.
 REQUESTS = "demijohn.requests"
@@ -66,17 +66,10 @@ class Json:
         return event
 
     def _hide(self, text: str, environ: Mapping[str, Any] | None) -> str:
-        if len(text) <= 4 * self.limit:
-            return self.secrets.hide(text, environ)
-        # Nobody shall keep the site busy with what is far too long. At the cut half of a secret may stand: off with it.
-        head, tail = text[: self.limit], text[-3 * self.limit :]
-        left_out = len(text) - len(head) - len(tail)
-        mark = f" [... more than {left_out} characters left out ...] "
-        edge = max(1000, self.secrets.longest(environ))
-        return self.secrets.hide(head, environ)[:-edge] + mark + self.secrets.hide(tail, environ)[edge:]
+        return self.secrets.hide(text, environ, most=4 * self.limit)
 
     def _field(self, name: str, value: Any, environ: Mapping[str, Any] | None, depth: int = 0) -> Any:
-        if is_secret(name) and isinstance(value, (str, bytes)):
+        if is_secret(name) and not isinstance(value, (type(None), bool, int, float)):
             return HIDDEN
         return self._shown(value, environ, depth)
 

@@ -10,8 +10,8 @@ import sys
 from typing import Any, Protocol
 
 from demijohn.logs.formats import Google, Json, Short, level
-from demijohn.logs.secrets import Secrets
 from demijohn.logs.text import Text, wants_colour
+from demijohn.secrecy.hiding import Secrets
 
 #: What `log.format` may say.
 FORMATS = ("json", "google", "short", "text")

@@ -22,11 +22,10 @@ import bottle
 
 from demijohn import lifetime
 from demijohn.forks import in_child
-from demijohn.logs import secrets
 from demijohn.logs.context import ID, here, is_well_formed
 from demijohn.logs.formats import REQUESTS
 from demijohn.logs.slow import where, without_literals
-from demijohn.secrecy import HIDDEN
+from demijohn.secrecy import HIDDEN, of_path, query
 
 if TYPE_CHECKING:  # Python 3.10 has no wsgiref.types
     from wsgiref.types import WSGIEnvironment
@@ -287,11 +286,11 @@ def _spent() -> _Spent | None:
 def _path(environ: WSGIEnvironment) -> str:
     """The address that was asked for, as it is written in one: in ASCII, what is secret in its query hidden."""
     path = environ.get("SCRIPT_NAME", "").rstrip("/") + environ[KEY][2]
-    for secret in secrets.of_path(environ.get("route.url_args") or {}):
+    for secret in of_path(environ.get("route.url_args") or {}):
         path = path.replace(secret, HIDDEN)
     path = quote(path.encode("latin-1", "replace"), safe="/:@!$&'()*+,;=~")
-    query = secrets.query(environ.get("QUERY_STRING", ""))
-    return f"{path}?{query}" if query else path
+    asked = query(environ.get("QUERY_STRING", ""))
+    return f"{path}?{asked}" if asked else path
 
 
 def _length(headers: lifetime.Headers | None) -> int | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from demijohn.config import Config
 from demijohn.logs.output import Output, make_output
-from demijohn.logs.secrets import Secrets
 from demijohn.secrecy import of_environment, of_settings
+from demijohn.secrecy.hiding import Secrets
 
 
 def output_of(settings: Config) -> Output:

@@ -10,13 +10,15 @@ from demijohn.logs.formats import cut
 
 #: Characters of a statement.
 _LENGTH = 2000
+_LITERAL = r"'(?:[^'\\]|''|\\.)*(?:'|\\?\Z)|(\$\w*\$).*?(?:\1|\Z)"
 _BETWEEN = frozenset(("sqlalchemy", "demijohn", "contextlib", "bottle", "jinja2"))
 
 
 def without_literals(statement: str) -> str:
     """`statement` in one line, with `'...'` in place of each text in it: what a program writes into its SQL by itself
     is a visitor's, or a secret. Placeholders stay."""
-    text = re.sub(r"'(?:[^'\\]|''|\\.)*'|\$\$.*?\$\$", "'...'", statement[: 4 * _LENGTH], flags=re.DOTALL)
+    # The last one may have been cut.
+    text = re.sub(_LITERAL, "'...'", statement[: 4 * _LENGTH], flags=re.DOTALL)
     return cut(" ".join(text.split()), _LENGTH)
 
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 #: Events about files: the words, and which of the arguments are paths. A folder's descriptor stands last, where there
 #: is one; then the path is relative to who knows what, and shutil's event has told it before.
-_FILES: dict[str, tuple[str, tuple[int, ...]]] = {
+FILES: dict[str, tuple[str, tuple[int, ...]]] = {
     "os.mkdir": ("makes the folder", (0,)),
     "os.rename": ("renames", (1, 0)),
     "os.remove": ("removes", (0,)),
@@ -78,7 +78,7 @@ class Watch:
         self._judges: dict[str, Callable[[str, tuple[Any, ...]], None]] = {
             "open": self._open,
             "sqlite3.connect": self._sqlite,
-            **dict.fromkeys(_FILES, self._file),
+            **dict.fromkeys(FILES, self._file),
             **dict.fromkeys(_PROCESSES, self._process),
         }
         if rules.alone:
@@ -134,7 +134,7 @@ class Watch:
             self._report("read", "reads", path, by_import=False)
 
     def _file(self, event: str, args: tuple[Any, ...]) -> None:
-        words, places = _FILES[event]
+        words, places = FILES[event]
         if event != "shutil.rmtree" and any(isinstance(word, int) and word >= 0 for word in args[-1:]):
             return
         for place in places:

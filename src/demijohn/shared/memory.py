@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from demijohn.forks import in_child
+from demijohn.forks import in_child, new_lock
 from demijohn.shared.base import Entry, Shared
 
 #: Entries above which those that are over are looked for.
@@ -21,7 +21,7 @@ class MemoryShared(Shared):
         self._entries: dict[str, Entry] = {}
         self._many = _MANY
         self._lock = threading.Lock()
-        in_child(self, _renew_lock)
+        in_child(self, new_lock("_lock"))
 
     def _find(self, place: str) -> Entry | None:
         return self._entries.get(place)
@@ -59,7 +59,3 @@ class MemoryShared(Shared):
                 for other in sorted(entries, key=lambda name: entries[name].ends)[: len(entries) - _MOST // 2]:
                     del entries[other]
             self._many = min(max(_MANY, 2 * len(entries)), _MOST)
-
-
-def _renew_lock(shared: MemoryShared) -> None:
-    shared._lock = threading.Lock()  # another thread, which the child does not have, may have held it

@@ -7,41 +7,37 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
+from demijohn.secrecy import HIDDEN, address, is_secret, of_path, query
+from demijohn.secrecy.hiding import Secrets
 from demijohn.tickets.fingerprint import chain
-from demijohn.tickets.scrub import Scrub
 
 #: Characters of a traceback that are kept, from its beginning and its end. A host cuts lines of its log at 10 KB.
 HEAD, TAIL = 1500, 3500
-#: Characters of a text, from its beginning and its end, in which secrets are looked for: of what a visitor has sent an
-#: error may hold megabytes, and each takes seconds.
-SEARCHED = 20_000
+#: Characters of a text in which secrets are looked for: of what a visitor has sent an error may hold megabytes.
+SEARCHED = 40_000
 #: Characters of one text, and how many headers and names of fields are kept.
 TEXT, HEADERS, FIELDS = 300, 30, 50
 #: Never kept, whatever their names.
 _NEVER = frozenset(("HTTP_COOKIE", "HTTP_AUTHORIZATION", "HTTP_PROXY_AUTHORIZATION"))
 
 
-def message_of(error: BaseException, scrub: Scrub) -> str:
-    """What the error says, on one line; of one that cannot say anything, that."""
+def message_of(error: BaseException, secrets: Secrets, environ: Mapping[str, Any] | None = None) -> str:
+    """What the error says, on one line; of one that cannot say anything, that.
+
+    :param environ: the request's, whose secrets are hidden, too.
+    """
     hide_parameters(error)
     try:
         text = str(error)
     except Exception:
         return "(its text cannot be had)"
-    return clean(" ".join(scrub.text(text[:SEARCHED]).split()), TEXT)  # half of a secret would not be known
+    return clean(" ".join(secrets.hide(text, environ, SEARCHED).split()), TEXT)  # half of a secret would not be known
 
 
-def traceback_of(error: BaseException, scrub: Scrub) -> str:
+def traceback_of(error: BaseException, secrets: Secrets, environ: Mapping[str, Any] | None = None) -> str:
     """The traceback as Python prints it, its middle left out where it is long."""
     hide_parameters(error)
-    return cut(clean(scrubbed("".join(traceback.format_exception(error)).rstrip(), scrub)))
-
-
-def scrubbed(text: str, scrub: Scrub) -> str:
-    """`text` without secrets, its middle left out where it is very long."""
-    if len(text) > 2 * SEARCHED:
-        text = f"{text[:SEARCHED]}\n  ... {len(text) - 2 * SEARCHED:,} characters ...\n{text[-SEARCHED:]}"
-    return scrub.text(text)
+    return cut(clean(secrets.hide("".join(traceback.format_exception(error)).rstrip(), environ, SEARCHED)))
 
 
 def cut(text: str) -> str:
@@ -64,23 +60,26 @@ def clean(text: str, limit: int | None = None) -> str:
     return text.replace("\0", "\\x00").encode("utf8", "backslashreplace").decode("utf8")
 
 
-def request_of(environ: Mapping[str, Any], scrub: Scrub) -> dict[str, Any]:
+def request_of(environ: Mapping[str, Any], secrets: Secrets) -> dict[str, Any]:
     """The request: no cookie, no authorization, nothing of the body but the names of its fields."""
     route = environ.get("bottle.route")
+    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    for secret in of_path(environ.get("route.url_args") or {}):
+        path = path.replace(secret, HIDDEN)
     facts = {
         "method": environ.get("REQUEST_METHOD", ""),
-        "path": scrub.values(_as_text(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))),
-        "query": scrub.query(_as_text(environ.get("QUERY_STRING", ""))),
+        "path": secrets.values(_as_text(path)),
+        "query": secrets.values(query(environ.get("QUERY_STRING", ""))),
         "route": getattr(route, "rule", None),
         "id": environ.get("demijohn.request_id"),
         "user": _user(environ),
-        "headers": _headers(environ, scrub),
-        "fields": _fields(environ, scrub),
+        "headers": _headers(environ, secrets),
+        "fields": _fields(environ, secrets),
     }
     return {name: _short(value) for name, value in facts.items() if value}
 
 
-def _headers(environ: Mapping[str, Any], scrub: Scrub) -> dict[str, str]:
+def _headers(environ: Mapping[str, Any], secrets: Secrets) -> dict[str, str]:
     found = {}
     for key in sorted(environ):
         if key in _NEVER or not (key.startswith("HTTP_") or key in ("CONTENT_TYPE", "CONTENT_LENGTH")):
@@ -88,18 +87,18 @@ def _headers(environ: Mapping[str, Any], scrub: Scrub) -> dict[str, str]:
         name = key.removeprefix("HTTP_").replace("_", "-").title()
         value = environ[key]
         if value and isinstance(value, str):
-            found[name] = scrub.text(scrub.query(_as_text(value))) if "=" in value else _as_text(value)
+            found[name] = HIDDEN if is_secret(name) else clean(secrets.hide(address(_as_text(value))), TEXT)
         if len(found) == HEADERS:
             break
-    return {name: clean(value, TEXT) for name, value in scrub.mapping(found).items()}
+    return found
 
 
-def _fields(environ: Mapping[str, Any], scrub: Scrub) -> list[str]:
+def _fields(environ: Mapping[str, Any], secrets: Secrets) -> list[str]:
     """The names of the form's fields, where somebody has read the form; it is not read for this."""
     for key in ("bottle.request.post", "bottle.request.forms"):
         if key in environ:
             try:
-                return [scrub.values(clean(_as_text(str(name)), TEXT)) for name in list(environ[key])[:FIELDS]]
+                return [secrets.values(clean(_as_text(str(name)), TEXT)) for name in list(environ[key])[:FIELDS]]
             except Exception:
                 return []
     return []

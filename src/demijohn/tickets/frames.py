@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import bottle
 
 from demijohn.secrecy import HIDDEN, is_secret
+from demijohn.secrecy.hiding import Secrets
+from demijohn.tickets.facts import SEARCHED
 from demijohn.tickets.fingerprint import Code, Place
-from demijohn.tickets.scrub import Scrub
 
 #: Lines of source before and after the one that matters.
 BEFORE, AFTER = 5, 4
@@ -29,7 +30,7 @@ class Frame(NamedTuple):
     variables: list[tuple[str, str]]
 
 
-def frames(error: BaseException, code: Code, scrub: Scrub) -> list[Frame | int]:
+def frames(error: BaseException, code: Code, secrets: Secrets) -> list[Frame | int]:
     """The frames, the outermost first; a number stands for as many that are left out."""
     walked = list(_walk(error.__traceback__))
     places = list(code.places(error.__traceback__))
@@ -39,21 +40,23 @@ def frames(error: BaseException, code: Code, scrub: Scrub) -> list[Frame | int]:
         if index == len(walked) - LAST and index > FIRST:
             found.append(index - FIRST)
         frame, place = walked[index], places[index]
-        found.append(Frame(place, excerpt(place.file, place.line, frame, scrub), variables(frame, scrub, place.own)))
+        found.append(
+            Frame(place, excerpt(place.file, place.line, frame, secrets), variables(frame, secrets, place.own))
+        )
     return found
 
 
-def excerpt(file: str, line: int, frame: FrameType | None, scrub: Scrub) -> list[tuple[int, str]]:
+def excerpt(file: str, line: int, frame: FrameType | None, secrets: Secrets) -> list[tuple[int, str]]:
     """The lines around `line`; none where the source cannot be had. What is secret by its name is not shown here
     either: `password = "..."`."""
     linecache.checkcache(file)  # in development files change
     lines = linecache.getlines(file, frame.f_globals if frame is not None else None)
     first = max(1, line - BEFORE)
     text = "".join(lines[first - 1 : line + AFTER])
-    return list(enumerate(scrub.text(text).splitlines(), first))
+    return list(enumerate(secrets.source(text).splitlines(), first))
 
 
-def variables(frame: FrameType, scrub: Scrub, own: bool = True) -> list[tuple[str, str]]:
+def variables(frame: FrameType, secrets: Secrets, own: bool = True) -> list[tuple[str, str]]:
     """The local variables. Those of packages without the `repr` of their objects: it may be slow, or never end, as that
     of Bottle's Route for a handler that names itself."""
     try:
@@ -61,30 +64,32 @@ def variables(frame: FrameType, scrub: Scrub, own: bool = True) -> list[tuple[st
     except Exception:
         return []
     names = [name for name in values if not (name.startswith("__") and name.endswith("__"))]
-    shown = [(name, HIDDEN if is_secret(name) else show(values[name], scrub, own)) for name in names[:VARIABLES]]
+    shown = [(name, HIDDEN if is_secret(name) else show(values[name], secrets, own)) for name in names[:VARIABLES]]
     if len(names) > VARIABLES:
         shown.append(("...", f"{len(names) - VARIABLES} more"))
     return shown
 
 
-def show(value: Any, scrub: Scrub, own: bool = True) -> str:
+def show(value: Any, secrets: Secrets, own: bool = True) -> str:
     """A value as Python would write it, cut, without secrets, whatever its own `repr` does.
 
     :param own: ask objects for their `repr`.
     """
-    text = scrub.text(_Shown(scrub, own).of(value, DEPTH))
+    text = secrets.hide(_Shown(secrets, own).of(value, DEPTH))
     return text if len(text) <= VALUE else f"{text[:VALUE]}... ({len(text):,} characters)"
 
 
 class _Shown:
-    def __init__(self, scrub: Scrub, own: bool) -> None:
-        self._scrub = scrub
+    def __init__(self, secrets: Secrets, own: bool) -> None:
+        self._secrets = secrets
         self._own = own
 
     def of(self, value: Any, depth: int) -> str:
         kind = type(value)
         if kind in (str, bytes) and len(value) > VALUE - 20:
-            return f"{value[: VALUE // 2]!r}... ({len(value):,} in all)"
+            text = value if kind is str else value.decode("latin1")
+            shown = self._secrets.hide(text, most=SEARCHED)[: VALUE // 2]  # half of a secret would not be known
+            return f"{'' if kind is str else 'b'}{shown!r}... ({len(value):,} in all)"
         if kind in (list, tuple, set, frozenset, dict):
             return self._collection(value, depth)
         if kind is int and value.bit_length() > 8 * VALUE:
@@ -95,7 +100,7 @@ class _Shown:
             text = repr(value)
         except Exception as error:
             return f"<{kind.__name__}, whose repr raises {type(error).__name__}>"
-        return text if len(text) <= 2 * VALUE else text[: 2 * VALUE] + "..."
+        return text if len(text) <= 2 * VALUE else self._secrets.hide(text, most=SEARCHED)[: 2 * VALUE] + "..."
 
     def _collection(self, value: Any, depth: int) -> str:
         brackets = "[]" if isinstance(value, list) else "()" if isinstance(value, tuple) else "{}"

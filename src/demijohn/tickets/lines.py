@@ -15,6 +15,7 @@ _PAIR = re.compile(r'(?:^|\s)([A-Za-z][\w./-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)')
 _ESCAPE = re.compile(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)")
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r"}
 _NUMBERS = frozenset(("count", "at", "process"))
+_MOST = 2**62
 _SAMPLE = ("release", "host", "process", "request", "request_id")
 
 
@@ -52,26 +53,31 @@ def parse(line: str) -> dict[str, Any] | None:
                 event = inner if isinstance(inner, dict) else event
                 if "ticket" in event:
                     return event
+                if "message" in event:  # which may quote a visitor, who would make tickets
+                    return None
     event = {name: _value(name, text) for name, text in _PAIR.findall(line)}
     return event if "ticket" in event else None
 
 
 def _record(event: dict[str, Any]) -> dict[str, Any] | None:
-    time = event.get("at")
-    if not isinstance(time, (int, float)) or isinstance(time, bool):
-        return None
+    time: Any = event.get("at")
+    count: Any = event.get("count")
+    for number in (time, count):  # the database takes no others
+        if not isinstance(number, (int, float)) or isinstance(number, bool) or not 0 < number < _MOST:
+            return None
     record = {
         "series": event.get("series"),
         "id": event["ticket"],
         "error": event.get("error"),
         "place": str(event.get("place", "")),
         "message": str(event.get("text", "")),
-        "count": event.get("count"),
+        "count": count,
         "first": int(time),
         "last": int(time),
         "samples": [],
     }
-    if not is_record(record) or not re.fullmatch(r"[0-9a-z-]{4,16}", f"{record['id']}"):
+    names = f"{record['id']} {record['series']}"
+    if not is_record(record) or not re.fullmatch(r"[0-9a-z-]{4,16} [0-9a-z]{1,16}", names):
         return None
     trace = event.get("exception")
     if isinstance(trace, str) and trace:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import traceback
 from collections.abc import Iterator
 from typing import Any
 
 from bottle import html_escape
 
-from demijohn.secrecy import HIDDEN, is_secret
-from demijohn.tickets.facts import SEARCHED, hide_parameters, message_of, scrubbed
+from demijohn.config import csp
+from demijohn.secrecy import HIDDEN, address, is_secret
+from demijohn.secrecy.hiding import Secrets
+from demijohn.tickets.facts import SEARCHED, hide_parameters, message_of
 from demijohn.tickets.fingerprint import MOST, Code, chain, name_of
 from demijohn.tickets.frames import Frame, excerpt, frames, show
 from demijohn.tickets.plugin import KEY
-from demijohn.tickets.scrub import Scrub
 from demijohn.tickets.style import STYLE
 
 #: How deep groups within groups are shown.
@@ -29,24 +28,22 @@ _DURING = "While the error above was handled, the next one happened."
 class Explanation:
     """An error as development shows it."""
 
-    def __init__(self, error: BaseException, code: Code, scrub: Scrub, environ: dict[str, Any]) -> None:
+    def __init__(self, error: BaseException, code: Code, secrets: Secrets, environ: dict[str, Any]) -> None:
         self.error = error
         self._code = code
-        self._scrub = scrub
+        self._secrets = secrets
         self._environ = environ
         hide_parameters(error)
 
     @property
     def policy(self) -> str:
         """The Content-Security-Policy of the page: its style, and nothing else."""
-        digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-        policy = f"default-src 'none'; style-src 'sha256-{digest}'"
-        return policy + "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        return csp.only(STYLE)
 
     @property
     def text(self) -> str:
         """The traceback, to be copied."""
-        return scrubbed("".join(traceback.format_exception(self.error)), self._scrub)
+        return self._secrets.hide("".join(traceback.format_exception(self.error)), most=SEARCHED)
 
     @property
     def html(self) -> str:
@@ -65,20 +62,20 @@ class Explanation:
         )
 
     def _message(self, error: BaseException) -> str:
-        return message_of(error, self._scrub)
+        return message_of(error, self._secrets)
 
     def _head(self) -> str:
         environ, error = self._environ, self.error
         try:
-            whole = str(error)[:SEARCHED]
+            whole = str(error)
         except Exception:
             whole = self._message(error)
         ticket = environ.get(KEY)
         told = f" &middot; ticket <code>{html_escape(ticket)}</code>" if ticket else ""
         asked = f"{environ.get('REQUEST_METHOD', '')} {environ.get('PATH_INFO', '')}"
         return (
-            f"<header>\n<p>{html_escape(self._scrub.values(asked))}{told}</p>\n<h1>{html_escape(name_of(error))}</h1>\n"
-            f'<pre class="said">{html_escape(self._scrub.text(whole)[:4000])}</pre>\n</header>'
+            f"<header>\n<p>{html_escape(self._secrets.values(asked))}{told}</p>\n<h1>{html_escape(name_of(error))}</h1>\n"
+            f'<pre class="said">{html_escape(self._secrets.hide(whole, most=SEARCHED)[:4000])}</pre>\n</header>'
         )
 
     def _errors(self) -> Iterator[str]:
@@ -97,9 +94,9 @@ class Explanation:
             parts.append(f'<pre class="said">{html_escape(self._message(error))}</pre>\n')
         notes: Any = getattr(error, "__notes__", ())
         for note in notes if isinstance(notes, (list, tuple)) else (notes,):  # anybody may set it to anything
-            text = scrubbed(note, self._scrub) if isinstance(note, str) else show(note, self._scrub)
+            text = self._secrets.hide(note, most=SEARCHED) if isinstance(note, str) else show(note, self._secrets)
             parts.append(f'<pre class="said">{html_escape(text)}</pre>\n')
-        found = frames(error, self._code, self._scrub)
+        found = frames(error, self._code, self._secrets)
         own = [frame for frame in found if isinstance(frame, Frame) and frame.place.own]
         opened = own[-1] if own else next((frame for frame in reversed(found) if isinstance(frame, Frame)), None)
         parts.extend(self._frame(frame, frame is opened) for frame in found)
@@ -142,21 +139,21 @@ class Explanation:
         file, line = getattr(error, "filename", None), getattr(error, "lineno", None)
         if not isinstance(file, str) or not isinstance(line, int):
             return ""
-        source = _source(excerpt(file, line, None, self._scrub), line)
+        source = _source(excerpt(file, line, None, self._secrets), line)
         return (
             f"<details open class=own><summary><code>{html_escape(file)}:{line}</code></summary>\n{source}</details>\n"
         )
 
     def _request(self) -> str:
-        environ, scrub = self._environ, self._scrub
+        environ, secrets = self._environ, self._secrets
         rows = []
         for name in sorted(environ):
             if not (name.startswith(("HTTP_", "wsgi.")) or name in _CGI):
                 continue  # Bottle's own, ours, and with wsgiref the variables of the shell
             value = environ[name]
             if name in ("QUERY_STRING", "HTTP_REFERER") and isinstance(value, str):
-                value = scrub.query(value)
-            shown = HIDDEN if is_secret(name) and value else show(value, scrub, own=False)
+                value = secrets.values(address(value))
+            shown = HIDDEN if is_secret(name) and value else show(value, secrets, own=False)
             rows.append(f"<tr><th>{html_escape(name)}</th><td><code>{html_escape(shown)}</code></td></tr>")
         return f"<table>{''.join(rows)}</table>"
 

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     import sqlalchemy
 
     from demijohn.memcached import Memcached
+    from demijohn.secrecy.hiding import Secrets
     from demijohn.tickets.fingerprint import Code
     from demijohn.tickets.home import Home
     from demijohn.tickets.page import Explanation
-    from demijohn.tickets.scrub import Scrub
     from demijohn.tickets.waiting import Told, Waiting
 
 #: Where a request keeps the id of the ticket that its error has got.
@@ -98,7 +98,7 @@ class Tickets:
         """For development: the error with the source and the variables of each line that it came by."""
         from demijohn.tickets.page import Explanation
 
-        return Explanation(error, self.code, self.scrub, bottle.request.environ)
+        return Explanation(error, self.code, self.secrets, bottle.request.environ)
 
     def flush(self) -> bool:
         """Bring home now what waits. Raises nothing. Whether nothing waits any more."""
@@ -125,11 +125,11 @@ class Tickets:
         return Code(self._root)
 
     @cached_property
-    def scrub(self) -> Scrub:
+    def secrets(self) -> Secrets:
         from demijohn.secrecy import of_environment
-        from demijohn.tickets.scrub import Scrub
+        from demijohn.secrecy.hiding import Secrets
 
-        return Scrub([*self._secrets(), *of_environment()])
+        return Secrets([*self._secrets(), *of_environment()])
 
     @cached_property
     def process(self) -> dict[str, Any]:
@@ -204,12 +204,13 @@ class Tickets:
             environ[KEY] = id
 
         def name() -> dict[str, str]:
-            message = facts.message_of(error, self.scrub)
+            message = facts.message_of(error, self.secrets, environ)
             return {"error": name_of(error), "place": self.code.place(error), "message": message}
 
         def sample() -> dict[str, Any]:
-            found = {"traceback": facts.traceback_of(error, self.scrub), **self.process, "process": os.getpid()}
-            return found if environ is None else {**found, "request": facts.request_of(environ, self.scrub)}
+            trace = facts.traceback_of(error, self.secrets, environ)
+            found = {"traceback": trace, **self.process, "process": os.getpid()}
+            return found if environ is None else {**found, "request": facts.request_of(environ, self.secrets)}
 
         told = self.waiting.add(id, name, sample)
         _tell(told, environ)

@@ -51,6 +51,10 @@ _UPDATE = (
     .where(c.series == bindparam("s"), c.count < bindparam("n"))
     .values(count=bindparam("n"), last=bindparam("l"), samples=bindparam("t"))
 )
+_WITH_SAMPLES = (
+    sqlalchemy.select(c.series).where(c.id == bindparam("i"), c.samples != "[]").order_by(c.last.desc(), c.series)
+)
+_WITHOUT = table.update().where(c.series.in_(bindparam("old", expanding=True))).values(samples="[]")
 _IS_THERE = sqlalchemy.select(c.count).where(c.series == bindparam("s"))
 
 
@@ -83,11 +87,20 @@ def keep(
             connection.execute(table.insert(), _row(record, values["t"]))
         except exc.IntegrityError:  # somebody else has brought the same
             connection.execute(_UPDATE, values)
+        _spare(connection, record["id"])
     except exc.DBAPIError as error:
         if not error.connection_invalidated and not sqlalchemy.inspect(connection).has_table(TABLE):
             raise MissingTableError from error
         raise
     return True
+
+
+def _spare(connection: sqlalchemy.Connection, id: str) -> None:
+    """Leave samples to the series only that have happened last: `read` shows no more, and each process has a series of
+    its own, for as long as tickets are kept. What counts again gets its samples again."""
+    old = list(connection.scalars(_WITH_SAMPLES, {"i": id}))[SAMPLES:]
+    if old:
+        connection.execute(_WITHOUT, {"old": old})
 
 
 def _row(record: dict[str, Any], samples: str) -> dict[str, Any]:
