@@ -45,6 +45,8 @@ _OF_SCHEMES = frozenset((_PROTO, "HTTP_X_FORWARDED_SSL", "HTTP_X_FORWARDED_PROTO
 _UNIX = ("", "localhost")
 #: How many names of headers, and how many characters of one, are remembered.
 _MOST, _LONGEST = 2048, 64
+#: How many sets of names, and how many names of one. A browser, a server and a router send the same again and again.
+_MOST_SETS, _LARGEST = 512, 128
 
 
 class Judged(NamedTuple):
@@ -54,6 +56,18 @@ class Judged(NamedTuple):
     scheme: str | None
     #: What of it is written into the environ.
     written: dict[str, Any]
+
+
+class Claims(NamedTuple):
+    """What is claimed in a request, by the names of its variables."""
+
+    names: tuple[str, ...]
+    #: Those that do not belong to the host.
+    foreign: tuple[str, ...]
+    #: Whether X-Forwarded-Proto is among them, what servers make wsgi.url_scheme of, what names a visitor.
+    proto: bool
+    scheme: bool
+    visitor: bool
 
 
 class Proxies:
@@ -95,8 +109,10 @@ class Proxies:
         self._forwarded = self._said[0] == _FORWARDED
         self._own = tuple(map(_variable, own))
         #: Names of variables that have been met, and of those the ones that claim something.
-        self._known: set[str] = set()
+        self._known: dict[str, str] = {}
         self._claims: set[str] = set()
+        #: What is claimed where these variables are there, in this order; None: nothing.
+        self._sets: dict[tuple[str, ...], Claims | None] = {}
         self._remembered = lru_cache(maxsize=1024)(self.judge)
 
     def setup(self, app: Any) -> None:
@@ -107,22 +123,37 @@ class Proxies:
 
     def open(self, environ: WSGIEnvironment) -> None:
         """Write what is true into `environ`, and take out what is only claimed."""
-        if self._known.issuperset(environ):
-            claims = self._claims.intersection(environ)
-        else:
-            claims = {name for name in environ if self._is_claim(name)}
-        if claims:
+        names = tuple(environ)
+        try:
+            claims = self._sets[names]
+        except KeyError:
+            claims = self._claims_among(names)
+        if claims is not None:
             self._settle(environ, claims)
+
+    def _claims_among(self, names: tuple[str, ...]) -> Claims | None:
+        known = self._known
+        claimed = tuple(name for name in names if (name in self._claims if name in known else self._is_claim(name)))
+        claims = None
+        if claimed:
+            own, seen = self._own, set(claimed)
+            foreign = tuple(name for name in claimed if not (own and name.startswith(own)))
+            claims = Claims(
+                claimed, foreign, _PROTO in seen, not _OF_SCHEMES.isdisjoint(seen), _FOR in seen or _FORWARDED in seen
+            )
+        if len(self._sets) < _MOST_SETS and len(names) <= _LARGEST and all(name in known for name in names):
+            self._sets[tuple(known[name] for name in names)] = claims  # of the strings that are kept anyway
+        return claims
 
     def _is_claim(self, name: str) -> bool:
         claim = name in _CLAIM or name.startswith(_CLAIMS) or name in self._said
         if len(self._known) < _MOST and len(name) <= _LONGEST:
             if claim:
                 self._claims.add(name)
-            self._known.add(name)  # last: another thread takes what is known, and not among the claims, for harmless
+            self._known[name] = name  # last: another thread takes what is known, and not among the claims, for harmless
         return claim
 
-    def _settle(self, environ: WSGIEnvironment, claims: set[str]) -> None:
+    def _settle(self, environ: WSGIEnvironment, claims: Claims) -> None:
         judged = None
         if self._believes:
             get = environ.get
@@ -131,17 +162,15 @@ class Proxies:
             # What is remembered must not grow with what visitors send.
             judge = self._remembered if len(said[0]) + len(said[1]) + len(said[2]) < 256 else self.judge
             judged = judge(get("REMOTE_ADDR", ""), *said)
-        if _PROTO in claims and "https" in environ[_PROTO].lower():
+        if claims.proto and "https" in environ[_PROTO].lower():
             environ[CLAIMED] = True
-        own = self._own if judged else ()
-        for name in claims:
-            if not own or not name.startswith(own):
-                del environ[name]
+        for name in claims.names if judged is None else claims.foreign:
+            del environ[name]
         if judged is not None:
             environ.update(judged.written)
-        if (judged is None or judged.scheme is None) and not _OF_SCHEMES.isdisjoint(claims):
+        if claims.scheme and (judged is None or judged.scheme is None):
             environ["wsgi.url_scheme"] = _server_scheme(environ)
-        if (judged is None or judged.address is None) and (_FOR in claims or _FORWARDED in claims):
+        if claims.visitor and (judged is None or judged.address is None):
             environ[HIDDEN] = True
 
     def judge(self, peer: str, client: str, scheme: str, host: str) -> Judged | None:
@@ -219,6 +248,7 @@ def _network_test(networks: Sequence[str]) -> Callable[[str], bool]:
     read = [_network(network) for network in networks if network != "unix"]
     unix = "unix" in networks
 
+    @lru_cache(maxsize=256)
     def test(address: str) -> bool:
         from ipaddress import ip_address
 
