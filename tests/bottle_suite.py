@@ -1,7 +1,8 @@
-"""Run as a program, `bottle_suite.py FOLDER [site] [bodies]`: Bottle's own tests, which lie in FOLDER.
+"""Run as a program, `bottle_suite.py FOLDER [site] [bodies] [lifetime]`: Bottle's own tests, which lie in FOLDER.
 
 With `site` they find Site in Bottle's place, with `bodies` the request as `Bodies` leaves it once an app of the process
-has it. Writes one JSON object: each test's id and what became of it.
+has it, with `lifetime` each app answers as one does that has a part. Writes one JSON object: each test's id and what
+became of it.
 """
 
 from __future__ import annotations
@@ -65,11 +66,25 @@ def swap_the_request() -> None:
     assert type(bottle.request) is not before
 
 
+def attach_to_each_app() -> None:
+    from demijohn import lifetime
+
+    make = bottle.Bottle.__init__
+
+    def make_and_attach(app: Any, *args: Any, **options: Any) -> None:
+        make(app, *args, **options)
+        lifetime.attach(app)
+
+    bottle.Bottle.__init__ = make_and_attach
+
+
 def main(folder: str, *names: str) -> None:
     if "site" in names:
         put_site_in_place_of_bottle()
     if "bodies" in names:
         swap_the_request()
+    if "lifetime" in names:
+        attach_to_each_app()
     outcomes = Outcomes()
     unittest.TestLoader().discover(str(Path(folder, "test")), top_level_dir=folder).run(outcomes)
     json.dump(outcomes.outcomes, sys.stdout)

@@ -355,3 +355,45 @@ def test_no_request_is_left_behind_or_taken_from_the_outer_one() -> None:
             environ[lifetime.KEY] = outer
         assert list(ready_app()(environ, lambda *start: None)) == [b"ready"]
         assert environ.get(lifetime.KEY) is outer
+
+
+def test_a_handler_finds_in_the_environ_what_bottle_puts_there() -> None:
+    found: list[dict[str, Any]] = []
+    for attached in (False, True):
+        app = bottle.Bottle()
+        if attached:
+            lifetime.attach(app)
+
+        @app.get("/é/<name>")
+        def show(name: str) -> str:
+            found.append(dict(bottle.request.environ))
+            return name
+
+        assert Client(app).get("/é/a".encode().decode("latin1")).text == "a"
+        assert found[-1].pop("bottle.app") is app
+        assert found[-1].pop("bottle.request") is bottle.request
+        assert found[-1].pop("route.handle") is found[-1].pop("bottle.route") is app.routes[0]
+    kept = [
+        {key: value for key, value in each.items() if not key.startswith(("wsgi.", lifetime.KEY))} for each in found
+    ]
+    assert kept[0] == kept[1]
+    assert kept[1]["route.url_args"] == {"name": "a"}
+    assert (kept[1]["bottle.raw_path"], kept[1]["PATH_INFO"]) == ("/Ã©/a", "/é/a")
+
+
+@pytest.mark.parametrize("name", ["_handle", "_cast"])
+@pytest.mark.parametrize("where", ["class", "subclass"])
+def test_who_replaces_a_step_of_bottle_s_is_called(monkeypatch: pytest.MonkeyPatch, name: str, where: str) -> None:
+    usual, called = getattr(bottle.Bottle, name), []
+
+    def replaced(app: bottle.Bottle, value: Any, *more: Any) -> Any:
+        called.append(value)
+        return usual(app, value, *more)
+
+    kind = bottle.Bottle if where == "class" else type("Own", (bottle.Bottle,), {})
+    app = kind()
+    lifetime.attach(app)
+    app.get("/", callback=lambda: "text")
+    monkeypatch.setattr(kind, name, replaced)  # as late as a library may come that watches requests
+    assert Client(app).get("/").text == "text"
+    assert called

@@ -222,6 +222,12 @@ def test_what_is_remembered_does_not_grow_with_what_is_sent() -> None:
         assert f"HTTP_X_FORWARDED_{number}" not in environ
     assert len(proxies._known) <= 2048
     assert proxies._claims <= proxies._known
+    assert {"HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO"} <= proxies._claims
+    assert len(proxies._claims) <= 64
+    assert 0 < len(proxies._judged_before) <= 1024
+    before = dict(proxies._judged_before)
+    proxies.open({"wsgi.url_scheme": "http", "HTTP_X_FORWARDED_FOR": "x" * 300})
+    assert proxies._judged_before == before
     assert max(map(len, proxies._known)) <= 64
 
 

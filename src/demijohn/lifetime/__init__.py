@@ -5,7 +5,7 @@ Before the first byte goes out it is asked to settle: to keep its work, or to dr
 the body is closed, by the end of the request, by an error or by a visitor who hangs up, it is closed.
 
 Bottle decides the status in `Bottle._cast` (a generator's first piece, an error page) and sends it in the next line, so
-`Bottle.wsgi` is replaced as a whole; `_handle` and `_cast` stay Bottle's own.
+`Bottle.wsgi` is replaced as a whole; what it calls, `_handle` and `_cast`, does in `bottled` what it does in Bottle.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import bottle
 
 from demijohn.forks import UNHEARD, renew
+from demijohn.lifetime.bottled import cast, get_code, get_line, handle, header_list
 from demijohn.lifetime.participants import KEY as KEY
 from demijohn.lifetime.participants import (
     Finisher,
@@ -125,7 +126,7 @@ def _serve(
                 return body
         if not path.isascii():
             _check_path(path)
-        handled = app._handle(environ)
+        handled = handle(app, environ)
     except bottle.HTTPResponse as answer:  # an opener's, or a refusal of the path
         handled = _bound(app, environ, answer)
     except Exception as raised:  # an opener; Bottle catches what a handler raises
@@ -137,10 +138,10 @@ def _serve(
         end(environ, participants, outer)
         raise
     try:
-        out = app._cast(handled)
+        out = cast(app, handled)
         response = bottle.response
-        code = response._status_code
-        headers = _header_list(response, code)
+        code = get_code(response)
+        headers = header_list(code)
         if participants:
             status = code
             if isinstance(handled, bottle.HTTPError):
@@ -157,7 +158,7 @@ def _serve(
         if code in _NO_BODY or environ["REQUEST_METHOD"] == "HEAD":
             _close_body(out)
             out = []
-        line = response._status_line
+        line = get_line(response)
         if not line.isascii():
             line = response._wsgi_status_line()
         for finisher in finishers:
@@ -169,7 +170,10 @@ def _serve(
             raise  # what is no Exception ends the worker, or comes from gevent
         return _last_resort(error, finishers, watchers, environ, start_response)
     if type(out) is list:  # a whole body: connections go back before a slow visitor has read it
-        end(environ, participants, outer)
+        if participants or outer is not None:
+            end(environ, participants, outer)
+        else:
+            environ.pop(KEY, None)
         return out
     if not participants and _is_file(handled):
         end(environ, participants, outer)
@@ -184,22 +188,6 @@ def _nothing() -> None:
 
 
 _NO_BODY = frozenset((100, 101, 204, 304))
-
-
-def _header_list(response: Any, code: int) -> Headers:
-    """`response.headerlist`, without encoding and decoding what is ASCII anyway: a tenth of a small request's time."""
-    if response._cookies or code in response.bad_headers:
-        return response.headerlist  # type: ignore[no-any-return]
-    kept = response._headers
-    out = []
-    for name, values in kept.items():
-        for value in values:
-            if not value.isascii():
-                return response.headerlist  # type: ignore[no-any-return]
-            out.append((name, value))
-    if "Content-Type" not in kept:
-        out.append(("Content-Type", response.default_content_type))
-    return out
 
 
 def _bound(app: Any, environ: WSGIEnvironment, answer: bottle.HTTPResponse) -> bottle.HTTPResponse:

@@ -12,6 +12,8 @@ from demijohn.logs.formats import cut
 _LENGTH = 2000
 _LITERAL = r"'(?:[^'\\]|''|\\.)*(?:'|\\?\Z)|(\$\w*\$).*?(?:\1|\Z)"
 _BETWEEN = frozenset(("sqlalchemy", "demijohn", "contextlib", "bottle", "jinja2"))
+#: The modules by which a request comes in.
+_WAY = frozenset(("demijohn.lifetime", "demijohn.lifetime.bottled"))
 
 
 def without_literals(statement: str) -> str:
@@ -30,7 +32,7 @@ def where(frame: FrameType | None) -> str:
         top = frame.f_globals.get("__name__", "").partition(".")[0]
         if not code.co_filename.startswith("<"):  # SQLAlchemy makes functions at run time
             place = f"{_near(code.co_filename)}:{frame.f_lineno} in {code.co_name}"
-            if frame.f_globals.get("__name__") == "demijohn.lifetime":
+            if frame.f_globals.get("__name__") in _WAY:
                 return ours  # outside of it there is only the server
             if top not in _BETWEEN:
                 return place

@@ -13,6 +13,7 @@ _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _PAIR = rf"[ \t]*({_WORD})=({_WORD}|{_QUOTED})[ \t]*(;|,|\Z)"
 _EMPTY = r"[ \t]*(?:,|\Z)"
 _PORT = r"(?::[0-9]{1,5})?\Z"
+_OCTETS = frozenset(map(str, range(256)))
 
 
 @cache
@@ -64,9 +65,12 @@ def _unquoted(value: str) -> str:
 def read_address(text: str) -> str | None:
     """The IP address in `text`, in its usual form, or None where there is none: `192.0.2.1:4711`, `"[2001:db8::1]:80"`
     and `::ffff:192.0.2.1` are understood, names and `unknown` are not."""
+    text = text.strip()
+    octets = text.split(".")
+    if len(octets) == 4 and _OCTETS.issuperset(octets):  # most are, and `ipaddress` takes its time
+        return text
     from ipaddress import IPv6Address, ip_address
 
-    text = text.strip()
     if len(text) > 1 and text[0] == text[-1] == '"':
         text = text[1:-1]
     if text.startswith("["):

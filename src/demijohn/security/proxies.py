@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from demijohn import lifetime
 from demijohn.security.forwarded import Element, parse_forwarded, read_address, read_list
@@ -45,15 +45,24 @@ _OF_SCHEMES = frozenset((_PROTO, "HTTP_X_FORWARDED_SSL", "HTTP_X_FORWARDED_PROTO
 _UNIX = ("", "localhost")
 #: How many names of headers, and how many characters of one, are remembered.
 _MOST, _LONGEST = 2048, 64
+#: Of these, how many that claim something: each request is searched for them.
+_MOST_CLAIMS = 64
+#: How many judgements are remembered, and characters of what one is about.
+_MOST_SAID, _LONGEST_SAID = 1024, 256
 
 
-class Judged(NamedTuple):
+class Judged:
     """What a request's trusted proxies say. None: nothing that can be believed."""
 
-    address: str | None
-    scheme: str | None
-    #: What of it is written into the environ.
-    written: dict[str, Any]
+    __slots__ = ("address", "scheme", "whole", "written")
+
+    def __init__(self, address: str | None, scheme: str | None, written: dict[str, Any], whole: bool) -> None:
+        self.address = address
+        self.scheme = scheme
+        #: What of it is written into the environ.
+        self.written = written
+        #: Whether it leaves nothing to be asked of what else is claimed.
+        self.whole = whole
 
 
 class Proxies:
@@ -95,9 +104,11 @@ class Proxies:
         self._forwarded = self._said[0] == _FORWARDED
         self._own = tuple(map(_variable, own))
         #: Names of variables that have been met, and of those the ones that claim something.
-        self._known: set[str] = set()
-        self._claims: set[str] = set()
-        self._remembered = lru_cache(maxsize=1024)(self.judge)
+        #: What routers send is among them: no visitor who makes up names can crowd it out.
+        self._claims = {name for name in (*self._said, _FOR, _PROTO, "HTTP_X_FORWARDED_PORT") if name}
+        self._known = self._claims.copy()
+        #: By the peer and the three headers.
+        self._judged_before: dict[tuple[str, str, str, str], Judged | None] = {}
 
     def setup(self, app: Any) -> None:
         lifetime.attach(app, self.open)
@@ -108,18 +119,21 @@ class Proxies:
     def open(self, environ: WSGIEnvironment) -> None:
         """Write what is true into `environ`, and take out what is only claimed."""
         if self._known.issuperset(environ):
-            claims = self._claims.intersection(environ)
+            claims = environ.keys() & self._claims
         else:
             claims = {name for name in environ if self._is_claim(name)}
         if claims:
             self._settle(environ, claims)
 
     def _is_claim(self, name: str) -> bool:
+        known, claims = self._known, self._claims
         claim = name in _CLAIM or name.startswith(_CLAIMS) or name in self._said
-        if len(self._known) < _MOST and len(name) <= _LONGEST:
+        if name not in known and len(known) < _MOST and len(name) <= _LONGEST:
+            if claim and len(claims) >= _MOST_CLAIMS:
+                return True
             if claim:
-                self._claims.add(name)
-            self._known.add(name)  # last: another thread takes what is known, and not among the claims, for harmless
+                claims.add(name)
+            known.add(name)  # last: another thread takes what is known, and not among the claims, for harmless
         return claim
 
     def _settle(self, environ: WSGIEnvironment, claims: set[str]) -> None:
@@ -127,18 +141,35 @@ class Proxies:
         if self._believes:
             get = environ.get
             client, scheme, host = self._said
-            said = get(client, ""), get(scheme, ""), get(host, "")
-            # What is remembered must not grow with what visitors send.
-            judge = self._remembered if len(said[0]) + len(said[1]) + len(said[2]) < 256 else self.judge
-            judged = judge(get("REMOTE_ADDR", ""), *said)
+            said = get("REMOTE_ADDR", ""), get(client, ""), get(scheme, ""), get(host, "")
+            try:
+                judged = self._judged_before[said]
+            except KeyError:
+                judged = self._judge_and_remember(said)
+        if judged is None or not judged.whole:
+            self._doubt(environ, claims, judged)
+        if judged is None:
+            for name in claims:
+                del environ[name]
+            return
+        own, written = self._own, judged.written
+        for name in claims:
+            if name not in written and not (own and name.startswith(own)):
+                del environ[name]
+        environ.update(written)
+
+    def _judge_and_remember(self, said: tuple[str, str, str, str]) -> Judged | None:
+        judged = self.judge(*said)
+        if sum(map(len, said)) < _LONGEST_SAID:
+            if len(self._judged_before) >= _MOST_SAID:
+                self._judged_before.clear()
+            self._judged_before[said] = judged
+        return judged
+
+    def _doubt(self, environ: WSGIEnvironment, claims: set[str], judged: Judged | None) -> None:
+        """Write down what of the claims is not believed and matters all the same."""
         if _PROTO in claims and "https" in environ[_PROTO].lower():
             environ[CLAIMED] = True
-        own = self._own if judged else ()
-        for name in claims:
-            if not own or not name.startswith(own):
-                del environ[name]
-        if judged is not None:
-            environ.update(judged.written)
         if (judged is None or judged.scheme is None) and not _OF_SCHEMES.isdisjoint(claims):
             environ["wsgi.url_scheme"] = _server_scheme(environ)
         if (judged is None or judged.address is None) and (_FOR in claims or _FORWARDED in claims):
@@ -148,37 +179,40 @@ class Proxies:
         """What can be believed of a request that `peer` has handed in with these values of the three headers."""
         if self._peers is not None and not self._peers(peer):
             return None
-        elements = parse_forwarded(client) if self._forwarded else [Element(address) for address in read_list(client)]
-        if not elements:
+        elements: list[Element] = []
+        if self._forwarded:
+            elements = parse_forwarded(client)
+            addresses = [element.address for element in elements]
+        else:
+            addresses = read_list(client)
+        if not addresses:
             # A proxy that says over what, and not for whom, is one that stands alone.
             alone = scheme if self.hops < 2 and not self._forwarded else ""
             return self._judged(None, "", read_list(alone), [], 1)
-        found = self._find(elements)
+        found = self._find(addresses)
         if found is None:
             return None
         address, count = found
-        route = ", ".join([address, *(element.address for element in elements[len(elements) - count + 1 :])])
+        route = ", ".join([address, *addresses[len(addresses) - count + 1 :]])
         if self._forwarded:
             schemes = [element.scheme for element in elements]
             return self._judged(address, route, schemes, [element.host for element in elements], count)
         return self._judged(address, route, read_list(scheme), read_list(host), count)
 
-    def _find(self, elements: list[Element]) -> tuple[str, int] | None:
+    def _find(self, addresses: list[str]) -> tuple[str, int] | None:
         """The visitor's address, and how many values from the right it stands."""
         count = max(self.hops, 1)
-        if len(elements) < count:
+        if len(addresses) < count:
             return None
-        address = read_address(elements[-count].address)
-        while address is not None and self._trusted(address) and count < len(elements):
-            further = read_address(elements[-count - 1].address)
+        address = read_address(addresses[-count])
+        while address is not None and self._trusted(address) and count < len(addresses):
+            further = read_address(addresses[-count - 1])
             if further is None:  # what this proxy was told is no address; the proxy is as far as can be known
                 break
             address, count = further, count + 1
         return None if address is None else (address, count)
 
     def _judged(self, address: str | None, route: str, schemes: list[str], hosts: list[str], count: int) -> Judged:
-        from demijohn.security.hosts import is_host
-
         scheme = _of_hop(schemes, count).lower()
         host = _of_hop(hosts, count)
         written: dict[str, Any] = {}
@@ -188,9 +222,18 @@ class Proxies:
             written.update({"wsgi.url_scheme": scheme, _PROTO: scheme})
             if scheme == "https" or "https" not in map(str.lower, schemes):  # no proxy further out says https
                 written[KNOWN] = True
-        if host and is_host(host):
+        if host and _is_host(host):
             written["HTTP_HOST"] = host
-        return Judged(address, written.get("wsgi.url_scheme"), written)
+        whole = bool(address) and _PROTO in written and self._said[1] == _PROTO and not self._forwarded
+        if whole and "https" in ",".join(schemes).lower():
+            written[CLAIMED] = True
+        return Judged(address, written.get("wsgi.url_scheme"), written, whole)
+
+
+def _is_host(value: str) -> bool:
+    from demijohn.security.hosts import is_host
+
+    return is_host(value)
 
 
 def _of_hop(values: list[str], count: int) -> str:
@@ -219,6 +262,7 @@ def _network_test(networks: Sequence[str]) -> Callable[[str], bool]:
     read = [_network(network) for network in networks if network != "unix"]
     unix = "unix" in networks
 
+    @lru_cache(maxsize=256)
     def test(address: str) -> bool:
         from ipaddress import ip_address
 
