@@ -1,5 +1,6 @@
 # make run    the site, on http://127.0.0.1:8080, from a clone with nothing but Python 3.10 or newer
 # make test   every check there is; as root on Debian it first installs the servers that the tests start
+# make readonly  the tests where nothing can be written, by themselves neither, but for one folder of theirs
 # make lint   the checks that run nothing
 # make bench  the benchmarks
 # make clean  remove what the others made; a database stays
@@ -11,7 +12,7 @@ BIN := .venv/bin
 # One more than there are cores, because many tests wait for a server; four are enough.
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN || echo 2); echo $$((n < 3 ? n + 1 : 4)))
 
-.PHONY: run test lint ruff format mypy imports packages bench clean
+.PHONY: run test readonly lint ruff format mypy imports packages bench clean
 .DELETE_ON_ERROR:
 
 run: .venv/run
@@ -20,6 +21,12 @@ run: .venv/run
 test: packages .venv/test
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
+
+# A site that a test starts can write nothing at all, here as in `make test`: tests/readonly.py.
+readonly: packages .venv/test
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && bwrap --ro-bind / / --dev /dev --tmpfs /dev/shm \
+		--bind "$$folder" "$$folder" --setenv TMPDIR "$$folder" --die-with-parent -- \
+		$(BIN)/pytest -p no:cacheprovider --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
 
 # Side by side, the output of each in one piece.
 lint: .venv/test

@@ -12,10 +12,13 @@ from hypothesis import configuration, settings
 
 from demijohn.config import layers
 from tests.lent import ServiceT, borrowed
+from tests.readonly import Sealed
 from tests.services import Database, MariaDB, Memcached, PostgreSQL, Redis
+from tests.site import serving
 
-pytest_plugins = ["tests.groups", "tests.places", "tests.trove", "tests.visits", "tests.windows"]
+pytest_plugins = ["tests.groups", "tests.places", "tests.trove", "tests.untouched", "tests.visits", "tests.windows"]
 _numbers = itertools.count()
+serving.begin = Sealed
 
 # The same examples in each run, and nothing written into the repository, where it would put what it works out for
 # itself. FUZZ=10000 is a run by hand: as many of each property that names no number of its own, and others each time.

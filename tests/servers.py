@@ -11,9 +11,10 @@ import os
 import socket
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tests.readonly import sealed
 from tests.services.process import HOST, Service, program
 from tests.sites import OURS
 
@@ -79,15 +80,21 @@ class Server:
 
 @contextlib.contextmanager
 def serving(
-    server: str, app: str, *options: str, cwd: Path = ROOT, env: Mapping[str, str] | None = None
+    server: str,
+    app: str,
+    *options: str,
+    cwd: Path = ROOT,
+    env: Mapping[str, str] | None = None,
+    writable: Sequence[Path] = (),
 ) -> Iterator[Server]:
     """`app`, as `module:name`, under one of SERVERS.
 
     :param options: further arguments of the server's command line.
     :param cwd: the working directory. The root of the checkout can be imported from in any.
     :param env: environment variables for the server, beside those of the tests. Settings of sites are not passed on.
+    :param writable: see `tests.readonly.sealed`.
     """
-    with _WebServer(server, app, options, cwd, env or {}) as process:
+    with _WebServer(server, app, options, cwd, env or {}, writable) as process:
         yield Server(process)
         process.stop()
 
@@ -95,17 +102,27 @@ def serving(
 class _WebServer(Service):
     name = "web"
 
-    def __init__(self, kind: str, app: str, options: tuple[str, ...], cwd: Path, env: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        kind: str,
+        app: str,
+        options: tuple[str, ...],
+        cwd: Path,
+        env: Mapping[str, str],
+        writable: Sequence[Path],
+    ) -> None:
         self.kind = kind
         self._app = app
         self._cwd = cwd
         self._env = {**env, "PYTHONPATH": os.pathsep.join([str(ROOT), env.get("PYTHONPATH", "")])}
+        self._writable = writable
         super().__init__(*options)
 
     def command(self) -> list[str]:
         unset = [f"--unset={name}" for name in os.environ if name.startswith(OURS)]
         variables = [f"{name}={value}" for name, value in self._env.items()]
-        return ["env", f"--chdir={self._cwd}", *unset, *variables, *_COMMANDS[self.kind](self.port, self._app)]
+        whole = ["env", f"--chdir={self._cwd}", *unset, *variables, *_COMMANDS[self.kind](self.port, self._app)]
+        return sealed(whole, self._env, self._writable)
 
     def answers(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection((HOST, self.port), timeout=5) as connection:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.readonly import Sealed
 from tests.services import HOST, free_port, until
 from tests.site.serving import OURS as OURS
 from tests.site.serving import clean_environment as clean_environment
@@ -23,14 +24,19 @@ EMBEDDED = [sys.executable, "-m", "demijohn", "run", "--no-reload"]
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str], settings: Mapping[str, str], folder: Path = ROOT) -> Iterator[str]:
-    """Run a server that takes its port from the environment. The address at which it answers, without a slash."""
+def running(
+    command: Sequence[str], settings: Mapping[str, str], folder: Path = ROOT, writable: Sequence[Path] = ()
+) -> Iterator[str]:
+    """Run a server that takes its port from the environment. The address at which it answers, without a slash.
+
+    :param writable: see `tests.readonly.sealed`.
+    """
     port = free_port()
     address = f"http://{HOST}:{port}"
     environment = clean_environment(**settings, PORT=str(port))
     with (
         tempfile.TemporaryFile() as log,
-        subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log) as server,
+        Sealed(command, cwd=folder, env=environment, writable=writable, stdout=log, stderr=log) as server,
     ):
         try:
             until(lambda: server.poll() is not None or answers(address), "The site does not answer.")

@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import FilePayload, Page, expect
 
-from tests.readonly import readonly
+from tests.readonly import Sealed
 from tests.services import HOST, free_port, until
 from tests.site.visitor import PASSWORD, Visitor, unique
 from tests.sites import ROOT, answers, clean_environment
@@ -233,9 +233,9 @@ def picture() -> bytes:
 def test_gunicorn_replaces_a_worker_that_hangs_where_nothing_can_be_written(tmp_path: Path) -> None:
     """The heartbeat that gunicorn.conf.py keeps in memory is one: a worker whose heart stands still is killed."""
     port, log = free_port(), tmp_path / "log"
-    command = readonly([*GUNICORN, "--workers=1", "--timeout=2", f"--bind={HOST}:{port}"])
+    command = [*GUNICORN, "--workers=1", "--timeout=2", f"--bind={HOST}:{port}"]
     with log.open("wb") as output:
-        server = subprocess.Popen(command, cwd=ROOT, env=clean_environment(DEMIJOHN_ENV="development"), stderr=output)
+        server = Sealed(command, cwd=ROOT, env=clean_environment(DEMIJOHN_ENV="development"), stderr=output)
 
     def workers() -> list[str]:
         return re.findall(r"Booting worker with pid: (\d+)", log.read_text())

@@ -18,7 +18,6 @@ import pytest
 
 from demijohn.deploy.bundle import archive
 from tests.bundles import RUNNING, WATCH, files_in, made, whole_site
-from tests.readonly import readonly
 from tests.services import MariaDB
 from tests.site.visitor import Visitor, unique
 from tests.sites import ROOT, clean_environment, running
@@ -137,7 +136,7 @@ def address(bundle: Path, the_mariadb: MariaDB, tmp_path_factory: pytest.TempPat
         "DEMIJOHN_SESSION_SECURE": "false",
     }
     python = [sys.executable, "-S", "-E", "-I", "-W", "error", "-c", SERVER, str(copy / "index.wsgi")]
-    with running(readonly(python), settings, copy) as address:
+    with running(python, settings, copy) as address:
         yield address
 
 

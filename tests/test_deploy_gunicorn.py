@@ -19,6 +19,7 @@ import pytest
 from demijohn import hosts
 from demijohn.deploy.gunicorn import settings
 from demijohn.hosts import Host, Limits, Proxies
+from tests.readonly import Sealed
 from tests.services import HOST, free_port, until
 from tests.sites import ROOT, answers, clean_environment
 
@@ -192,7 +193,7 @@ def test_the_command_line_is_stronger_and_the_site_hears_of_it(folder: Path, tmp
     port, log = free_port(), tmp_path / "log"
     command = [sys.executable, "-m", "gunicorn", f"--bind={HOST}:{port}", "--workers=1", "--threads=3", "main:app"]
     environ = clean_environment(DYNO="web.1", PORT="1", WEB_CONCURRENCY="4")
-    with log.open("wb") as output, subprocess.Popen(command, cwd=folder, env=environ, stderr=output) as server:
+    with log.open("wb") as output, Sealed(command, cwd=folder, env=environ, stderr=output) as server:
         try:
             until(lambda: answers(f"http://{HOST}:{port}") or server.poll() is not None, "gunicorn does not answer.")
             said = _ask(port, {"X-Forwarded-Proto": "https", "X-Forwarded-Ssl": "off"})
@@ -203,9 +204,9 @@ def test_the_command_line_is_stronger_and_the_site_hears_of_it(folder: Path, tmp
                 "DEMIJOHN_SERVER_THREADS": "3",
             }
             assert _ask(port, {"SCRIPT_NAME": "/elsewhere"})["scheme"] == "http", "not a 500, as gunicorn's default is"
-            (before,) = _workers(server.pid)
+            (before,) = _workers(server.inside)
             server.send_signal(signal.SIGHUP)
-            until(lambda: before not in _workers(server.pid) and answers(f"http://{HOST}:{port}"), "It goes on.")
+            until(lambda: before not in _workers(server.inside) and answers(f"http://{HOST}:{port}"), "It goes on.")
             assert _ask(port, {})["DEMIJOHN_SERVER_THREADS"] == "3"
         finally:
             server.terminate()

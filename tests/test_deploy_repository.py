@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.hosts import SECRET, Instance, copied, run, visited
+from tests.readonly import SHM
 from tests.services import missing
 from tests.sites import ROOT, clean_environment
 
@@ -108,7 +109,7 @@ def test_a_clean_clone_is_released_and_serves(pushed: Path, packages: Path, post
         "PATH": os.pathsep.join([str(packages / "bin"), "/usr/bin", "/bin"]),
     }
     assert "Made " in run(f"{honcho} release", {**variables, "DYNO": "release.1"}, pushed)
-    with Instance(f"exec {honcho} web", variables, pushed) as dyno:
+    with Instance(f"exec {honcho} web", variables, pushed, writable=[SHM]) as dyno:  # honcho's
         visited(dyno.url)
         assert "method=GET path=/ " in dyno.said()
         assert {Path(f"/proc/{process}/exe").resolve() for process in dyno.processes()}

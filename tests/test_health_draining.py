@@ -58,12 +58,12 @@ def folder(tmp_path: Path) -> Path:
 
 def gunicorn(folder: Path, *options: str, **environ: str) -> Instance:
     command = [sys.executable, "-m", "gunicorn", *options, "main:app"]
-    return Instance(command, {"PYTHONPATH": os.fspath(ROOT / "src"), **environ}, folder)
+    return Instance(command, {"PYTHONPATH": os.fspath(ROOT / "src"), **environ}, folder, writable=[folder])
 
 
 def run(folder: Path) -> Instance:
     command = [sys.executable, "-m", "demijohn", "run", "--no-reload"]
-    return Instance(command, {"PYTHONPATH": os.fspath(ROOT / "src")}, folder)
+    return Instance(command, {"PYTHONPATH": os.fspath(ROOT / "src")}, folder, writable=[folder])
 
 
 class Asked:

@@ -11,6 +11,7 @@ from demijohn import hosts
 from demijohn.rehearsal.router import routing
 from tests.hosts import SECRET, Instance, run, visited, written_for
 from tests.hosts.load import replaced
+from tests.readonly import SHM
 from tests.services import PostgreSQL
 from tests.services.certificates import Authority
 from tests.services.database import ACCOUNT, PASSWORD
@@ -50,7 +51,8 @@ def dyno(site: Path, config_vars: dict[str, str]) -> Dyno:
     run("honcho start release", {**HEROKU.environ, **config_vars, "DYNO": "release.1"}, site)
 
     def made(name: str) -> Instance:
-        return Instance("exec honcho start web", {**HEROKU.environ, **config_vars, "DYNO": name}, site)
+        # It is honcho that needs it, in which the dyno's processes are, and not they.
+        return Instance("exec honcho start web", {**HEROKU.environ, **config_vars, "DYNO": name}, site, writable=[SHM])
 
     return made
 

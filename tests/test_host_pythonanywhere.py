@@ -84,11 +84,11 @@ def test_connections_are_renewed_before_the_host_s_mysql_hangs_up() -> None:
 
 
 def _workers(instance: Instance) -> set[int]:
-    """The processes that serve: uWSGI's master, bubblewrap's child, is their parent."""
-    return set(instance.processes()[2:])
+    """The processes that serve: uWSGI's master is their parent."""
+    return set(instance.processes()[1:])
 
 
 def _threads(instance: Instance) -> set[int]:
     """How many threads each process has."""
-    statuses = [Path(f"/proc/{process}/status").read_text() for process in instance.processes()[1:]]
+    statuses = [Path(f"/proc/{process}/status").read_text() for process in instance.processes()]
     return {int(status.partition("Threads:")[2].split()[0]) for status in statuses}

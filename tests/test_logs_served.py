@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from tests.readonly import Sealed
 from tests.services import HOST, free_port, until
 from tests.sites import ROOT, answers, clean_environment
 
@@ -61,7 +62,7 @@ class Served:
         self.folder = folder
         files = open(folder / "out", "wb"), open(folder / "err", "wb")  # noqa: SIM115
         environment = clean_environment(**environ, PORT=str(port), PYTHONPATH=str(ROOT / "src"))
-        self.process = subprocess.Popen(command, cwd=folder, env=environment, stdout=files[0], stderr=files[1])
+        self.process = Sealed(command, cwd=folder, env=environment, stdout=files[0], stderr=files[1])
         for file in files:
             file.close()
         until(lambda: answers(self.url), "The site does not answer.")

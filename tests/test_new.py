@@ -52,7 +52,7 @@ def test_a_copy_is_the_repository_s_own_site(tmp_path: Path) -> None:
 
 
 def test_a_copy_runs_at_once(made: Path) -> None:
-    with running([sys.executable, "-m", "demijohn", "run"], {}, made) as address:
+    with running([sys.executable, "-m", "demijohn", "run"], {}, made, [made]) as address:
         text = unique("Good wine, ")
         Visitor(address).sign_up(unique("Anna")).write(text)
         assert text in Visitor(address).get("/").page

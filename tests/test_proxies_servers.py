@@ -6,7 +6,6 @@ import getpass
 import json
 import os
 import socket
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.hosts.uwsgi import uwsgi
+from tests.readonly import Sealed
 from tests.servers import serving
 from tests.services import HOST as LOCAL
 from tests.services import free_port, program, until
@@ -121,18 +121,18 @@ def sockets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
     nginx = [program("nginx", "nginx-light"), "-p", str(folder), "-c", str(conf)]
     with ExitStack() as stack:
         for name in ("vm", "local"):
-            started(stack, [*gunicorn, f"--bind=unix:{paths[name]}"], name, Path(paths[name]).exists)
+            started(stack, [*gunicorn, f"--bind=unix:{paths[name]}"], name, Path(paths[name]).exists, folder)
         line = uwsgi("--need-app", f"--socket={paths['piku']}", f"--module={APP}", f"--pythonpath={ROOT}")
-        started(stack, line, "piku", Path(paths["piku"]).exists)
-        started(stack, nginx, "local", lambda: all(map(listens, ports.values())))
+        started(stack, line, "piku", Path(paths["piku"]).exists, folder)
+        started(stack, nginx, "local", lambda: all(map(listens, ports.values())), folder)
         yield {**paths, **ports}
 
 
-def started(stack: ExitStack, command: list[str], host: str, ready: Callable[[], bool]) -> None:
+def started(stack: ExitStack, command: list[str], host: str, ready: Callable[[], bool], *writable: Path) -> None:
     """A process as on `host`, until the end of `stack`."""
     environ = clean_environment(WHOIS="1", DEMIJOHN_HOST=host)
     log: Any = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
-    process = stack.enter_context(subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log))
+    process = stack.enter_context(Sealed(command, cwd=ROOT, env=environ, writable=writable, stdout=log, stderr=log))
     stack.callback(process.terminate)
     until(lambda: ready() or process.poll() is not None, f"{command} does not start.")
     if process.poll() is not None:

@@ -31,7 +31,7 @@ def test_the_ten_line_site_says_what_it_is_said_to_say(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("")
     (tmp_path / "index.wsgi").write_text(code + "\n\napplication = site\n")
     visitor = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
-    with running([sys.executable, "-m", "demijohn", "run"], {}, tmp_path) as address:
+    with running([sys.executable, "-m", "demijohn", "run"], {}, tmp_path, [tmp_path]) as address:
         for path, answer in asked:
             with visitor.open(address + path, timeout=20) as page:
                 assert page.read().decode() == answer + "\n"

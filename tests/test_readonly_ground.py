@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.readonly import readonly, send
+from tests.readonly import SHM, Sealed, readonly
+from tests.services.wrapped import Process
+from tests.sites import clean_environment
 
 TRY_TO_WRITE = """
 import errno, json, os, sys
@@ -37,8 +39,8 @@ print(json.dumps(outcome))
 EVERYWHERE = ["/", "/tmp", "/var/tmp", "/dev", "/dev/shm", "/run", "/sys", str(Path.cwd()), str(Path.home())]  # noqa: S108
 
 
-def try_to_write(folders: list[str], *, writable_shm: bool = False) -> dict[str, str]:
-    command = readonly([sys.executable, "-c", TRY_TO_WRITE, *folders], writable_shm=writable_shm)
+def try_to_write(folders: list[str], *writable: Path) -> dict[str, str]:
+    command = readonly([sys.executable, "-c", TRY_TO_WRITE, *folders], writable=writable)
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     outcome: dict[str, str] = json.loads(result.stdout)
@@ -62,9 +64,29 @@ def test_files_and_the_process_itself_cannot_be_changed(tmp_path: Path) -> None:
 
 
 def test_shared_memory_is_writable_on_request_and_private() -> None:
-    assert set(try_to_write(["/dev/shm"], writable_shm=True).values()) == {"written"}  # noqa: S108
+    assert set(try_to_write([str(SHM)], SHM).values()) == {"written"}
     assert not Path("/dev/shm/new").exists()  # noqa: S108
-    assert set(try_to_write(["/tmp", "/dev"], writable_shm=True).values()) == {"EROFS"}  # noqa: S108
+    assert set(try_to_write(["/tmp", "/dev"], SHM).values()) == {"EROFS"}  # noqa: S108
+
+
+def test_a_folder_is_writable_on_request_and_nothing_beside_it(tmp_path: Path) -> None:
+    given, beside = tmp_path / "given", tmp_path / "beside"
+    for folder in (given, beside):
+        folder.mkdir()
+    outcome = try_to_write([str(given), str(beside), str(tmp_path)], given)
+    assert {how for attempt, how in outcome.items() if attempt.endswith("/given")} == {"written"}
+    assert {how for attempt, how in outcome.items() if not attempt.endswith("/given")} == {"EROFS"}
+    assert (given / "new").exists()
+
+
+def test_a_site_can_write_its_sqlite_file_and_nothing_beside_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    script = "import sqlite3; sqlite3.connect('data/new').execute('CREATE TABLE a (b)'); open('beside', 'w')"
+    environment = clean_environment(DATABASE_URL=f"sqlite:///{tmp_path / 'data' / 'new'}")
+    with Sealed([sys.executable, "-c", script], cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert process.stderr.read().strip().endswith(b"Read-only file system: 'beside'")
+    assert (tmp_path / "data" / "new").stat().st_size
 
 
 def test_devices_and_output_work() -> None:
@@ -92,8 +114,8 @@ print("ready", flush=True)
 while True:
     signal.pause()
 """
-    with subprocess.Popen(readonly([sys.executable, "-c", script]), stdout=subprocess.PIPE) as process:
+    with Process(readonly([sys.executable, "-c", script]), stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        send(process, number)
+        process.send_signal(number)
         assert process.wait(20) == 7

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.readonly import Sealed
 from tests.services import HOST, free_port, until
 from tests.sites import clean_environment
 
@@ -58,11 +59,18 @@ class Running:
         self.module.write_text(APP.format(text=text))
 
     @contextlib.contextmanager
-    def served(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    def served(self, *options: str) -> Iterator[Sealed]:
         command = [sys.executable, "-m", "demijohn", "run", "--port", str(self.port), *options]
         with (
             self.log.open("wb") as log,
-            subprocess.Popen(command, cwd=self.folder, env=clean_environment(), stdout=log, stderr=log) as process,
+            Sealed(
+                command,
+                cwd=self.folder,
+                env=clean_environment(),
+                writable=[self.folder],  # its SQLite file
+                stdout=log,
+                stderr=log,
+            ) as process,
         ):
             try:
                 yield process
@@ -192,7 +200,7 @@ def test_it_also_ends_when_it_is_told_in_the_middle_of_something(site: Running, 
 def test_the_serving_process_does_not_outlive_a_killed_one(site: Running) -> None:
     with site.served() as process:
         site.shows("first")
-        (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        (child,) = Path(f"/proc/{process.inside}/task/{process.inside}/children").read_text().split()
         process.kill()
         process.wait()
         until(lambda: not os.path.exists(f"/proc/{child}"), "The serving process lives on.")

@@ -10,7 +10,6 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from tests.chromium import chromium
-from tests.readonly import readonly
 from tests.ready import demijohn_run
 from tests.site.serving import embedded as embedded
 from tests.site.visitor import PASSWORD
@@ -40,7 +39,7 @@ def travelling(request: pytest.FixtureRequest) -> Iterator[str]:
         "SECRET_KEY": "of-this-test-alone-and-long-enough",
     }
     make_tables(settings)
-    with running(readonly(GUNICORN), settings) as address:
+    with running(GUNICORN, settings) as address:
         yield address
 
 

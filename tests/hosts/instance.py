@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import pytest
 
+from tests.readonly import sealed
 from tests.services import Service
 
 #: Where a host has put the site's packages: this Python's.
@@ -25,14 +26,21 @@ class Instance(Service):
     """:param command: a command line, or words for a shell, as most hosts read them.
     :param environ: the host's variables. PORT is one that is free; HOME is the site's folder.
     :param site: the working directory.
+    :param writable: see `tests.readonly.sealed`.
     """
 
     name: ClassVar[str] = "instance"
 
     def __init__(
-        self, command: Sequence[str] | str, environ: Mapping[str, str], site: Path, *, port: int | None = None
+        self,
+        command: Sequence[str] | str,
+        environ: Mapping[str, str],
+        site: Path,
+        *,
+        port: int | None = None,
+        writable: Sequence[Path] = (),
     ) -> None:
-        self._command = _words(command)
+        self._command = sealed(_words(command), environ, writable)
         self._environ = environ
         self._site = site
         super().__init__()
@@ -78,7 +86,7 @@ class Instance(Service):
 
     def processes(self) -> list[int]:
         """The process itself, and all that descend from it."""
-        found = [] if self.process is None else [self.process.pid]
+        found = [] if self.process is None else [self.process.inside]
         for process in found:
             for children in Path(f"/proc/{process}/task").glob("*/children"):
                 with contextlib.suppress(OSError):

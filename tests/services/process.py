@@ -21,6 +21,8 @@ from typing import ClassVar, NoReturn, TypeVar
 
 import pytest
 
+from tests.services.wrapped import Process
+
 T = TypeVar("T")
 ServiceT = TypeVar("ServiceT", bound="Service")
 HOST = "127.0.0.1"
@@ -110,7 +112,7 @@ class Service(ABC):
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir=room()))
         self.log = self.folder / "log"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Process | None = None
         if account := self._account():
             shutil.chown(self.folder, account)
         self.prepare()
@@ -193,10 +195,10 @@ class Service(ABC):
             (self.folder / "pid").unlink(missing_ok=True)
             self.process = None
 
-    def _spawn(self, command: list[str]) -> subprocess.Popen[bytes]:
+    def _spawn(self, command: list[str]) -> Process:
         account = self._account()
         with self.log.open("ab") as log:
-            return subprocess.Popen(
+            return Process(
                 command,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
