@@ -16,7 +16,9 @@ _BETWEEN = frozenset(("sqlalchemy", "demijohn", "contextlib", "bottle", "jinja2"
 def without_literals(statement: str) -> str:
     """`statement` in one line, with `'...'` in place of each text in it: what a program writes into its SQL by itself
     is a visitor's, or a secret. Placeholders stay."""
-    text = re.sub(r"'(?:[^'\\]|''|\\.)*'|\$\$.*?\$\$", "'...'", statement[: 4 * _LENGTH], flags=re.DOTALL)
+    # The last text may have lost its end to the cut.
+    literal = r"'(?:[^'\\]|''|\\.)*(?:'|\\?\Z)|\$\$.*?(?:\$\$|\Z)"
+    text = re.sub(literal, "'...'", statement[: 4 * _LENGTH], flags=re.DOTALL)
     return cut(" ".join(text.split()), _LENGTH)
 
 

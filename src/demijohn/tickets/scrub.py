@@ -18,6 +18,8 @@ _ASSIGNED = re.compile(
 )
 _PARAMETER = re.compile(r"(?P<name>(?<=[?&'\"])[\w.%-]{1,80})(?P<close>=)(?P<value>[^\s&#'\"<>()]+)")
 _PAIR = re.compile(r"(?P<name>[^&;=?#]{1,200})=(?P<value>[^&;#]*)")
+#: How deep addresses in addresses are looked into; what is wrapped up deeper is hidden. Each takes a search of its own.
+_DEPTH = 3
 
 
 class Scrub:
@@ -50,12 +52,14 @@ class Scrub:
     def _hide_assigned(self, match: re.Match[str]) -> str:
         return match["name"] + match["close"] + HIDDEN if is_secret(match["name"]) else match[0]
 
-    def _hide_pair(self, match: re.Match[str]) -> str:
+    def _hide_pair(self, match: re.Match[str], depth: int = 0) -> str:
         if is_secret(unquote(match["name"])):
             return f"{match['name']}={HIDDEN}"
         value = unquote(match["value"])
-        if "%" in match["value"] and "=" in value:  # an address in an address
-            hidden = _PAIR.sub(self._hide_pair, value)
+        if value != match["value"] and "=" in value:  # an address in an address
+            if depth == _DEPTH:
+                return f"{match['name']}={HIDDEN}"
+            hidden = _PAIR.sub(lambda inner: self._hide_pair(inner, depth + 1), value)
             if hidden != value:
                 return f"{match['name']}={quote(hidden, safe='/()')}"
         return match[0]
