@@ -216,6 +216,10 @@ def test_what_is_odd_in_a_visitor_s_picture_is_not_in_the_log(tmp_path: Path) ->
     code = "import sys; from demijohn.files.pictures import renew; renew(open(sys.argv[1], 'rb').read(), 100)"
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "odd.jpg"], capture_output=True, check=True)
     assert done.stderr == b""
+    (tmp_path / "odd.jpg").write_bytes(huge(10_000, 10_000))
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "odd.jpg"], capture_output=True)
+    assert b"25 million is the most" in done.stderr
+    assert b"Warning" not in done.stderr
 
 
 NOISE = random.Random(5).randbytes(5000)  # noqa: S311

@@ -26,8 +26,8 @@ NOTES = 64 * 1024
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
 _QUALITY = 85
 
-# A visitor's file has as many lines of them as it likes, each with a text of its own, which Python remembers for good.
-warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin\Z")
+# A visitor's file brings about as many as it likes, each with a text of its own, which Python remembers for good.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class Picture(NamedTuple):
