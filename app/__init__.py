@@ -6,7 +6,7 @@ import os
 import re
 import unicodedata
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ForeignKey, String, Text, select
 from sqlalchemy.exc import IntegrityError
@@ -221,7 +221,7 @@ def next_path(fields: FormsDict) -> str:
 
 def typed_name() -> str:
     """The name in the form, each character in one spelling, with single spaces between words."""
-    return " ".join(unicodedata.normalize("NFKC", typed(request.forms, "name")).split())
+    return " ".join(in_one_spelling(typed(request.forms, "name"), "NFKC").split())
 
 
 def one_line(fields: FormsDict, name: str) -> str:
@@ -234,4 +234,10 @@ def typed(fields: FormsDict, name: str) -> str:
     text: str | None = fields.getunicode(name)
     if text is None and name in fields:
         raise HTTPError(400, "The form holds something that is not text: it should be UTF-8.")
-    return unicodedata.normalize("NFC", text or "").replace("\r\n", "\n")
+    return in_one_spelling(text or "").replace("\r\n", "\n")
+
+
+def in_one_spelling(text: str, form: Literal["NFC", "NFKC"] = "NFC") -> str:
+    """An "é" is one character, and not an "e" with an accent. What is too long for any field stays as it is, and is
+    refused: the time that this takes grows with the square of the length, to minutes for what a form may hold."""
+    return unicodedata.normalize(form, text) if len(text) <= 3 * TEXT else text

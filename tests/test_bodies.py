@@ -271,6 +271,7 @@ def test_no_json_is_none(client: Client) -> None:
         (b'{"a":' * 10_000, "nested too deeply"),
         (b"[NaN]", "NaN is not a number in JSON"),
         (b"-Infinity", "-Infinity is not a number in JSON"),
+        (b"[-1e400]", "one of its numbers is too large"),
         (b'"\\uD800"', "half of a character"),
         (b"1" * 5000, "not valid: Exceeds the limit"),
     ],

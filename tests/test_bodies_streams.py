@@ -223,6 +223,32 @@ def test_the_leading_field_is_only_looked_at(most: int) -> None:
         assert read(sent) == read(made(form))
 
 
+def test_what_was_looked_at_comes_again_in_few_pieces() -> None:
+    """A form whose sender makes a chunk of each byte. To take them one by one from the front of a list takes a minute
+    for a field of a megabyte."""
+    form = b'--b\r\nContent-Disposition: form-data; name="title"\r\n\r\n' + b"x" * 100_000 + b"\r\n" + END
+    sent = made(form, 1)
+    assert len(sent.leading_field("title") or "") == 100_000
+    pieces = list(sent.stream())
+    assert b"".join(pieces) == form
+    assert max(map(len, pieces)) <= 64 * 1024
+    assert len(pieces) < 20
+
+
+def test_a_long_name_of_a_file_is_cut_before_it_is_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which takes time by the square of its length, and a form has a thousand of them."""
+    lengths: list[int] = []
+
+    def normalize(_form: str, text: str) -> str:
+        lengths.append(len(text))
+        return text
+
+    monkeypatch.setattr("demijohn.bodies.parts.normalize", normalize)
+    assert file_name("C:\\x\\" + "y" * 4000) == "y" * 255
+    assert file_name("z/" * 2000 + "name.png") == "name.png"
+    assert max(lengths) <= 1000
+
+
 def test_no_file_is_read_for_the_leading_field() -> None:
     sent = made(PHOTO + END, 1000)
     assert sent.leading_field("photo") is None

@@ -6,11 +6,14 @@ import io
 import logging
 import random
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 from demijohn.files import Files, FileTypeError, PictureError
 from demijohn.files.errors import FileTooLargeError
@@ -167,6 +170,56 @@ def test_no_picture_is_gone_over_again_and_again(files: Files) -> None:
     assert files.save_picture(upload + last * 60).size  # behind the picture: a phone's film, say
     with pytest.raises(PictureError, match="takes far too long to read"):
         files.save_picture(upload[:-2] + last * 60 + upload[-2:])
+
+
+def test_what_stands_beside_a_picture_is_read_as_far_as_it_is_of_use(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pillow copies all segments of a JPEG's notes again for each further one. Before 13 it does so with a GIF's
+    comments, too, and takes gigabytes for notes of a megabyte in which ten thousand fields share their content."""
+    lengths: list[int] = []
+    transpose = ImageOps.exif_transpose
+
+    def noting(picture: Image.Image) -> Any:
+        lengths.append(len(picture.info.get("exif", b"")))
+        return transpose(picture)
+
+    monkeypatch.setattr("demijohn.files.pictures.ImageOps.exif_transpose", noting)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upload = written(drawn((200, 100)), "JPEG", exif=exif)
+    at = upload.index(b"\xff\xe1")
+    at += 2 + int.from_bytes(upload[at + 2 : at + 4], "big")
+    for further in (0, 1000):
+        file = files.save_picture(upload[:at] + b"\xff\xe1\0\x0eExif\0\0abcdef" * further + upload[at:])
+        assert (file.width, file.height) == (100, 200)
+    assert lengths[0] == lengths[1] < 100
+    for kind in ("PNG", "WEBP"):
+        for size, turned in ((50_000, True), (100_000, False)):
+            exif[0x927C] = bytes(size)
+            file = files.save_picture(written(drawn((200, 100)), kind, exif=exif))
+            assert (file.width, file.height) == ((100, 200) if turned else (200, 100))
+    assert files.save_picture(DOT + b"!\xfe" + b"\1a" * 30_000 + b"\0" + FRAME + b";").size
+    for comments in (b"!\xfe" + b"\1a" * 40_000 + b"\0", b"!\xfe\1a\0" * 20_000):
+        for around in ((DOT + comments, FRAME), (DOT + FRAME, comments)):
+            with pytest.raises(PictureError, match="takes far too long to read"):
+                files.save_picture(b"".join(around) + b";")
+
+
+def test_what_is_odd_in_a_visitor_s_picture_is_not_in_the_log(tmp_path: Path) -> None:
+    """Pillow warns of each field by itself."""
+    fields = b"".join(struct.pack("<HHLL", number, 7, 2**20, 8) for number in range(1, 1000))
+    exif = b"II*\0\x08\0\0\0" + struct.pack("<H", 999) + fields + bytes(4)
+    segment = b"\xff\xe1" + struct.pack(">H", 8 + len(exif)) + b"Exif\0\0" + exif
+    upload = written(drawn((20, 10)), "JPEG")
+    (tmp_path / "odd.jpg").write_bytes(upload[:2] + segment + upload[2:])
+    code = "import sys; from demijohn.files.pictures import renew; renew(open(sys.argv[1], 'rb').read(), 100)"
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "odd.jpg"], capture_output=True, check=True)
+    assert done.stderr == b""
+    (tmp_path / "odd.jpg").write_bytes(huge(10_000, 10_000))
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "odd.jpg"], capture_output=True)
+    assert b"25 million is the most" in done.stderr
+    assert b"Warning" not in done.stderr
 
 
 NOISE = random.Random(5).randbytes(5000)  # noqa: S311

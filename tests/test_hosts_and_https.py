@@ -137,6 +137,16 @@ def test_in_development_this_machine_is_served_whatever_the_names(tmp_path: Path
         assert client.get("/url", HTTP_HOST=host).status == 421
 
 
+def test_in_development_no_page_of_another_site_can_read_this_one_by_a_name_of_its_own(tmp_path: Path) -> None:
+    client = site(tmp_path, environment="development")
+    for host in ("localhost:8080", "shop.localhost:8080", "127.0.0.1", "[::1]:8080", "192.168.178.20:8080"):
+        assert client.get("/url", HTTP_HOST=host).status == 200
+    for host in ("evil.example:8080", "localhost.evil.example"):
+        answer = client.get("/url", HTTP_HOST=host)
+        assert answer.status == 421
+        assert "It is served under localhost, addresses and the names in security.hosts." in answer.text
+
+
 def test_a_rehearsal_visits_this_machine(tmp_path: Path) -> None:
     environ = {"SECRET_KEY": SECRET, "DEMIJOHN_HOST": "heroku", "DATABASE_URL": "postgres://u@h/d"}
     environ["DEMIJOHN_SECURITY_HOSTS"] = "example.org"

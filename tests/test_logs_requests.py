@@ -20,6 +20,7 @@ from demijohn.database import Database
 from demijohn.logs import context
 from demijohn.logs.formats import Json
 from demijohn.logs.plugin import Logs
+from demijohn.logs.slow import without_literals
 from demijohn.secrecy.hiding import Secrets
 from tests.client import Answer, Client
 
@@ -227,6 +228,18 @@ def test_an_error_is_one_event_with_its_traceback(heard: Heard) -> None:
     (told,) = heard.of("errors")
     assert told["message"] == "GET /boom/x failed: ValueError"
     assert told["exception"].endswith("ValueError: x (hidden)")
+
+
+def test_a_text_in_a_statement_is_hidden_where_the_statement_is_cut() -> None:
+    for long in (
+        "'" + "planted " * 2000 + "'",
+        "$$" + "planted " * 2000 + "$$",
+        "'" + "planted\\' " * 2000,
+        "'" + "\\" * 9000,
+    ):
+        assert without_literals(f"INSERT INTO notes VALUES ('planted', 'it''s planted', {long})") == (
+            "INSERT INTO notes VALUES ('...', '...', '...'"
+        )
 
 
 def test_queries_are_counted_and_slow_ones_named_without_their_values(heard: Heard) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import bottle
 import pytest
-from sqlalchemy import ForeignKey, MetaData, String, select
+from sqlalchemy import ForeignKey, MetaData, String, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
@@ -94,6 +94,16 @@ def test_a_session_that_is_handed_is_the_one(shop: Shop) -> None:
         note.update(text="changed")  # of its own session: there is no request here
         other.delete()
     assert shop.texts() == {"changed"}
+
+
+def test_a_row_is_deleted_once(shop: Shop) -> None:
+    """Who deletes it a second time must not undo what belongs to it a second time."""
+    with shop.db.unit() as db:
+        note = shop.Note.create(db=db, text="shared")
+        db.execute(delete(shop.Note).where(shop.Note.id == note.id).execution_options(synchronize_session=False))
+        with pytest.raises(bottle.HTTPError, match="not here, or not any more") as refused:
+            note.delete()
+        assert refused.value.status_code == 404
 
 
 def test_outside_a_request_it_is_told(shop: Shop) -> None:

@@ -146,6 +146,20 @@ def test_the_tables_are_made_and_the_session_works(site: Running) -> None:
     assert "GET /visits 200" in site.log.read_text()
 
 
+def test_what_makes_no_sense_is_answered_and_paints_nothing_on_the_terminal(site: Running) -> None:
+    (site.folder / "config.yaml").write_text("demijohn:\n  log.requests: off\n")  # the server tells of them itself
+    with site.served():
+        site.shows("first")
+        for line, answer in ((b"GET / HTTP/2.0", b"505"), (b"GET /\x1b[31m HTTP/1.1", b"404"), (b"G\x1bT / x", b"400")):
+            with socket.create_connection((HOST, site.port), timeout=20) as connection:
+                connection.sendall(line + b"\r\nHost: localhost\r\n\r\n")
+                assert answer in connection.makefile("rb").read(), line
+    log = site.log.read_text()
+    assert "\x1b" not in log
+    assert "Traceback" not in log
+    assert "GET /\\x1b[31m 404" in log
+
+
 def test_a_port_that_is_taken_is_told(site: Running) -> None:
     with socket.create_server((HOST, site.port)), site.served() as process:
         assert process.wait(20) == 1

@@ -13,10 +13,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import bottle
 import pytest
 
+from demijohn import secrecy
 from demijohn.errors import StoreUnavailableError
 from demijohn.secrecy import hiding
 from demijohn.tickets import Tickets
@@ -205,6 +207,19 @@ def test_nothing_secret_is_written_down(
     form = next(t for t in tickets if t["error"] == "RuntimeError")["samples"][0]["request"]
     assert form["fields"] == ["name", "password"]
     assert "Ann" not in json.dumps(form)
+
+
+def test_no_header_keeps_an_error_from_being_written_down(faulty: Faulty) -> None:
+    for header in ("for=%" * 1500, "a=" + "".join(f"b%{'25' * n}3D" for n in range(60))):
+        faulty.ask("/handler", HTTP_REFERER=header, QUERY_STRING=header)
+    (ticket,) = faulty.tickets()
+    assert ticket["count"] == 2
+    assert [set(sample) >= {"traceback", "request"} for sample in ticket["samples"]] == [True, True]
+    deep = PLANTED
+    for _ in range(6):
+        deep = quote(f"/?back={quote(f'/?token={deep}', safe='')}", safe="")
+    assert PLANTED not in secrecy.query(f"/?back={deep}")
+    assert secrecy.query("/?back=%2F%3Fpage%3D2") == "/?back=%2F%3Fpage%3D2"
 
 
 def test_a_secret_is_known_where_its_text_is_cut(faulty: Faulty) -> None:

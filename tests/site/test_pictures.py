@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
 import pytest
@@ -84,6 +85,20 @@ def test_a_picture_goes_with_its_entry_and_not_with_another_s(anna: Visitor, emb
     for visitor, text, left in ((anna, mine, 200), (berta, hers, 404)):
         assert visitor.post(f"/entries/{entry_id(visitor, text)}/delete").status in (302, 303)
         assert _status(embedded + path) == left
+
+
+def test_an_entry_that_is_deleted_many_times_at_once_takes_its_picture_from_nobody_else(address: str) -> None:
+    """Equal pictures are one file, which goes with the last entry that has it."""
+    anna, berta = (Visitor(address).sign_up(unique(name)) for name in ("Anna ", "Berta "))
+    for shade in range(5):
+        mine, hers, shared = unique("mine "), unique("hers "), png(13, 17, shade)
+        written(berta.write(hers, shared))
+        written(anna.write(mine, shared))
+        path = f"/entries/{entry_id(anna, mine)}/delete"
+        with ThreadPoolExecutor(8) as threads:
+            answers = [answer.status for answer in threads.map(anna.post, [path] * 8)]
+        assert {303, 404} >= {*answers}, answers
+        assert _status(address + picture_of(berta.get("/").page, hers)[1]) == 200
 
 
 def _status(url: str) -> int:

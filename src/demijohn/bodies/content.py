@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from io import BytesIO
@@ -101,7 +102,14 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not a number in JSON")
 
 
-_DECODER = JSONDecoder(parse_constant=_refuse)
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):  # which nobody can write as JSON again
+        raise ValueError("one of its numbers is too large")
+    return number
+
+
+_DECODER = JSONDecoder(parse_constant=_refuse, parse_float=_float)
 _ESCAPED = r"\\(?:([0-3][0-7]{2})|(.))"
 
 

@@ -83,8 +83,10 @@ class Incoming:
             raise self._error
 
     def hold(self, pieces: list[bytes]) -> None:
-        """Hand these out before all others: they have been looked at only."""
-        self._held[:0] = pieces
+        """Hand these bytes out before all others: they have been looked at only. Who sends a byte in each chunk makes a
+        million pieces of them."""
+        whole = b"".join(pieces)
+        self._held[:0] = [whole[at : at + PIECE] for at in range(0, len(whole), PIECE)]
 
     def refuse(self, error: HTTPError) -> None:
         """Have nobody read on, and drop what still comes, for a while."""

@@ -12,6 +12,8 @@ import time
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
+from demijohn.logs.formats import printable
+
 
 class Handler(WSGIRequestHandler):
     """One connection: one request."""
@@ -43,7 +45,9 @@ class Handler(WSGIRequestHandler):
         if self.server.site_tells:  # type: ignore[attr-defined]
             return
         took = (time.perf_counter() - self.began) * 1000
-        print(f"{self.command} {self.path} {str(code)[:3]} {took:.0f} ms", file=sys.stderr, flush=True)
+        # Of a line that makes no sense there is neither a method nor a path.
+        asked = f"{self.command or '?'} {getattr(self, 'path', '?')}"
+        print(f"{printable(asked)} {str(code)[:3]} {took:.0f} ms", file=sys.stderr, flush=True)
 
 
 class DevelopmentServer(socketserver.ThreadingMixIn, WSGIServer):

@@ -105,8 +105,17 @@ class Shortcuts:
         """Delete this row in the database, which raises its refusal here.
 
         :param db: as of `update`.
+        :raises bottle.HTTPError: 404, if it is not there any more. Of many who delete it at the same time one does; the
+            others must not undo what belongs to it a second time, such as the count of its file.
         """
         session = _session_of(self, db)
+        state = sqlalchemy.inspect(self)
+        if state.persistent:
+            key = [state.mapper.get_property_by_column(column).key for column in state.mapper.primary_key]
+            try:
+                session.refresh(self, key, with_for_update=True)
+            except sqlalchemy.exc.InvalidRequestError:
+                raise bottle.HTTPError(404, NOT_HERE) from None
         session.delete(self)
         session.flush()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # Not compiled at boot, but for the first error page.
-_RANGE = r"\s*([^\s;,\"/]+)/([^\s;,\"/]+)\s*((?:;[^,\"]*(?:\"(?:[^\"\\]|\\.)*\"[^,\"]*)*)?)(?:,|$)"
+_RANGE = r"(?:^|,)\s*([^\s;,\"/]+)/([^\s;,\"/]+)\s*((?:;[^,\"]*(?:\"(?:[^\"\\]|\\.)*\"[^,\"]*)*)?)(?=,|$)"
 _QUALITY = r";\s*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*(?:;|$)"
 _PROBLEMS = (("application", "problem+json"), ("application", "json"))
 #: Characters of Accept that are read. Browsers send some 150.

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 #: Those that have neither a length nor a meaning here are left out: stuffing, restarts, the start.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 _SCAN, _END = 0xDA, 0xD9
+_EXIF = b"Exif\0\0"
+_COMMENT = 0xFE
 
 
 def scans(jpeg: bytes, most: int) -> int:
@@ -25,21 +27,35 @@ def scans(jpeg: bytes, most: int) -> int:
     return count
 
 
-def extents(gif: bytes) -> Iterator[tuple[int, int]]:
+def one_note(jpeg: bytes) -> bytes:
+    """The same picture with what a camera noted in the first segment (Exif) only, 64 KB, where the way up stands. Of
+    ten thousands of segments Pillow copies the first ones again for each of the others."""
+    head, mark, rest = jpeg.partition(_EXIF)
+    return jpeg if _EXIF not in rest else head + mark + rest.replace(_EXIF, bytes(len(_EXIF)))
+
+
+def extents(gif: bytes, most: int) -> Iterator[tuple[int, int]]:
     """Pixels to which each frame of a GIF reaches, to the right and down: beyond the size at its beginning, too, which
     Pillow then enlarges as it comes to that frame.
+
+    :param most: bytes that all comments in it may take. Pillow before 13 copies all of them for each piece of one.
 
     It goes from block to block as Pillow does, step by step: a file that is one thing here and another there would be
     a hole.
 
     :raises IndexError: it is cut off.
+    :raises ValueError: there are more comments.
     """
     at = 13 + (3 << (gif[10] & 7) + 1 if gif[10] & 128 else 0)
     first = True
     while at < len(gif) and (kind := gif[at : at + 1]) != b";":
         at += 1
         if kind == b"!":
-            at = _behind_extension(gif, at, first)
+            begin, at = at, _behind_extension(gif, at, first)
+            if gif[begin] == _COMMENT:
+                most -= at - begin
+                if most < 0:
+                    raise ValueError("comments")
         elif kind == b",":
             left, top, width, height = (int.from_bytes(gif[at + n : at + n + 2], "little") for n in (0, 2, 4, 6))
             yield left + width, top + height
@@ -51,7 +67,7 @@ def extents(gif: bytes) -> Iterator[tuple[int, int]]:
 
 def _behind_extension(gif: bytes, at: int, first: bool) -> int:
     label, length = gif[at], gif[at + 1]
-    if label == 0xFE:  # a comment
+    if label == _COMMENT:
         return _behind_blocks(gif, at + 1)
     block = gif[at + 2 : at + 2 + length]
     at += 2 + length

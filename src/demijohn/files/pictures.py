@@ -7,11 +7,12 @@ file. Imported at the first picture.
 from __future__ import annotations
 
 import io
+import warnings
 from typing import Any, NamedTuple
 
 from PIL import Image, ImageCms, ImageOps
 
-from demijohn.files.anatomy import extents, scans
+from demijohn.files.anatomy import extents, one_note, scans
 from demijohn.files.errors import PictureError
 
 #: Of a picture, or of all frames of one that moves. A picture of so many takes 100 MB while it is being read, as much
@@ -19,8 +20,14 @@ from demijohn.files.errors import PictureError
 PIXELS = 25_000_000
 #: Pictures in one that moves, and how often a JPEG may go over all its pixels: each time costs as much as the first.
 FRAMES, SCANS = 1000, 50
+#: Bytes of what stands beside a picture, which nobody sees: what its camera noted, of which only the way up is of use,
+#: and comments. A JPEG has no more in one segment. Before Pillow 13 a megabyte of it may take gigabytes of memory.
+NOTES = 64 * 1024
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
 _QUALITY = 85
+
+# A visitor's file brings about as many as it likes, each with a text of its own, which Python remembers for good.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class Picture(NamedTuple):
@@ -39,7 +46,7 @@ def renew(upload: bytes, max_side: int) -> Picture:
     :raises PictureError: it cannot be read, or has more than `PIXELS`.
     """
     try:
-        _judge(upload)
+        upload = _judged(upload)
         with Image.open(io.BytesIO(upload), formats=_FORMATS) as picture:
             _measure(picture)
             moves = picture.format in ("GIF", "WEBP", "PNG") and getattr(picture, "is_animated", False)
@@ -54,15 +61,25 @@ def renew(upload: bytes, max_side: int) -> Picture:
         ) from error
 
 
-def _judge(upload: bytes) -> None:
-    """Before Pillow sees it: what would cost more than `_measure` can tell."""
-    if upload.startswith(b"\xff\xd8") and scans(upload, SCANS) > SCANS:
-        raise PictureError("This picture is made in a way that takes far too long to read. Please choose another.")
+def _judged(upload: bytes) -> bytes:
+    """What Pillow is to see of it, without what would cost more than `_measure` can tell."""
+    if upload.startswith(b"\xff\xd8"):
+        if scans(upload, SCANS) > SCANS:
+            raise _too_long()
+        return one_note(upload)
     if upload.startswith(b"GIF8"):
         width, height = (int.from_bytes(upload[at : at + 2], "little") for at in (6, 8))
-        for number, (right, lower) in enumerate(extents(upload), 1):
-            width, height = max(width, right), max(height, lower)
-            _weigh(width * height, number)
+        try:
+            for number, (right, lower) in enumerate(extents(upload, NOTES), 1):
+                width, height = max(width, right), max(height, lower)
+                _weigh(width * height, number)
+        except ValueError:
+            raise _too_long() from None
+    return upload
+
+
+def _too_long() -> PictureError:
+    return PictureError("This picture is made in a way that takes far too long to read. Please choose another.")
 
 
 def _measure(picture: Any) -> None:
@@ -88,6 +105,9 @@ def _still(picture: Any, max_side: int) -> Picture:
         picture.draft(picture.mode, (max_side, max_side))  # reads an eighth of a large one, where that is enough
     profile = picture.info.get("icc_profile")
     picture.load()
+    for name in ("exif", "Raw profile type exif"):
+        if len(picture.info.get(name, "")) > NOTES:
+            del picture.info[name]
     small = _fit(_plain(ImageOps.exif_transpose(picture)), max_side)
     small = _in_srgb(small, profile)
     if kind == "JPEG" and small.mode not in ("RGB", "L"):

@@ -39,6 +39,8 @@ _SHORTEST_FIELD, _SHORTEST_COOKIE = 4, 12
 _MOST_VALUES = 200
 #: A name and a value in a query, or in a whole address.
 _PAIR = r"(?<![^&;?#])(?P<name>[^&;?#=]+)=(?P<value>[^&;#]*)"
+#: How deep addresses in addresses are looked into. Each takes a search of its own.
+_DEPTH = 3
 
 
 @functools.cache
@@ -150,9 +152,10 @@ def of_path(arguments: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def address(text: str) -> str:
-    """An address, or a query, with what stands under secret names hidden: there, and in the addresses that it bears."""
-    return pattern(_PAIR).sub(_hide_pair, text) if "=" in text else text
+def address(text: str, depth: int = 0) -> str:
+    """An address, or a query, with what stands under secret names hidden: there, and in the addresses that it bears.
+    What is wrapped up deeper than anybody means it is hidden as a whole."""
+    return pattern(_PAIR).sub(lambda pair: _hide_pair(pair, depth), text) if "=" in text else text
 
 
 def query(text: str) -> str:
@@ -160,12 +163,14 @@ def query(text: str) -> str:
     return quote(address(text).encode("latin-1", "replace"), safe="%/:@!$&'()*+,;=~?#")
 
 
-def _hide_pair(match: re.Match[str]) -> str:
+def _hide_pair(match: re.Match[str], depth: int) -> str:
     name, value = match.groups()
     if is_secret_field(unquote_plus(name)):
         return f"{name}={HIDDEN}"
-    if "%" in value and "=" in (inner := unquote(value)):
-        hidden = address(inner)
+    if "=" in (inner := unquote(value)) and inner != value:
+        if depth == _DEPTH:
+            return f"{name}={HIDDEN}"
+        hidden = address(inner, depth + 1)
         if hidden != inner:
             return f"{name}={quote(hidden, safe='/()')}"
     return match[0]

@@ -75,7 +75,10 @@ class Hosts:
         if not is_host(host):
             raise bottle.HTTPError(400, "The Host header does not hold the name of a site.")
         if not self.is_allowed(host):
-            raise bottle.HTTPError(421, f"There is no site called {host} here.")
+            sentence = f"There is no site called {host} here."
+            if self._addresses:
+                sentence += " It is served under localhost, addresses and the names in security.hosts."
+            raise bottle.HTTPError(421, sentence)
         if len(self._good) < _MOST:
             self._good.add(host)
 

@@ -32,10 +32,11 @@ def make_proxies(settings: Config) -> Proxies:
 
 def make_hosts(settings: Config) -> Hosts:
     """In development the site is always served to this machine itself, and under any address: to the phone on the desk.
-    Another site's page can make a browser ask for it under a name of its own (DNS rebinding), but under no address."""
+    Under other names only if they are set: another site's page can make a browser ask for this one under a name of its
+    own (DNS rebinding), and would read errors with their sources; but under no address."""
     names = settings["security.hosts"]
     development = settings["environment"] == "development"
-    return Hosts((*names, *LOOPBACK) if names and development else names, addresses=development)
+    return Hosts((*names, *LOOPBACK, ".localhost") if development else names, addresses=development)
 
 
 def make_https(settings: Config) -> Https | None:
