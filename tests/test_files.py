@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from demijohn.database import Database
 from demijohn.files import Files
 from demijohn.files.errors import FilesDownError, FileTooLargeError, NoFileError
 from demijohn.files.stores.base import Store
-from demijohn.files.stores.database import PIECE
+from demijohn.files.stores.database import PIECE, DatabaseStore
 from demijohn.files.stores.disk import DiskStore
 from tests.shelves import Shelf
 from tests.shelves import shelf as shelf
@@ -137,7 +138,9 @@ def test_what_is_too_large_is_refused_as_soon_as_that_is_known(files: Files, she
     assert files.save(bytes(MB), limit=MB).size == MB
 
 
-def test_a_store_that_is_down_says_so_and_loses_nothing(files: Files, shelf: Shelf) -> None:
+def test_a_store_that_is_down_says_so_and_loses_nothing(
+    files: Files, shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
     kept = files.save(noise(PIECE + 1)).name
     with shelf.down():
         for attempt in (
@@ -153,6 +156,9 @@ def test_a_store_that_is_down_says_so_and_loses_nothing(files: Files, shelf: She
             assert str(caught.value) == "The files cannot be reached at the moment. Please try again soon."
             assert (caught.value.status_code, caught.value.store) == (503, shelf.store.name)
             assert caught.value.headers["Retry-After"] == "5"
+    if shelf.db is None:  # of a database that is down its part tells
+        (said,) = [record.getMessage() for record in caplog.records if "is not answering" in record.getMessage()]
+        assert said.startswith("The folder /" if shelf.store.name == "disk" else "The bucket ")
     assert uses(shelf.store) == {kept: 1}
     assert whole(files, kept) == noise(PIECE + 1)
 
@@ -224,3 +230,16 @@ def test_a_file_that_was_cut_off_on_the_disk_is_not_waited_for(tmp_path: Path) -
     assert next(pieces) == b"a"
     with pytest.raises(FilesDownError):
         next(pieces)
+
+
+def test_the_log_says_why_a_database_refuses_a_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    db = Database(f"sqlite:///{tmp_path / 'test.sqlite'}")
+    files = Files(DatabaseStore(db.alone, db.joins, db.metadata))
+    db.create_all()
+    with db.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE demijohn_file_pieces RENAME TO of_old")
+        connection.exec_driver_sql("CREATE TABLE demijohn_file_pieces (mark TEXT)")
+    with pytest.raises(FilesDownError):
+        files.save(b"x" * 100)
+    db.close()
+    assert "The database refuses what the files need: table demijohn_file_pieces has no column" in caplog.text
