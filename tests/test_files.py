@@ -9,6 +9,7 @@ import time
 from base64 import b32encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from demijohn.files.errors import FilesDownError, FileTooLargeError, NoFileError
 from demijohn.files.stores.base import Store
 from demijohn.files.stores.database import PIECE, DatabaseStore
 from demijohn.files.stores.disk import DiskStore
+from demijohn.files.stores.objects import ObjectStore
+from tests.services.s3 import S3
 from tests.shelves import Shelf
 from tests.shelves import shelf as shelf
 from tests.shelves import the_s3 as the_s3
@@ -243,3 +246,41 @@ def test_the_log_says_why_a_database_refuses_a_file(tmp_path: Path, caplog: pyte
         files.save(b"x" * 100)
     db.close()
     assert "The database refuses what the files need: table demijohn_file_pieces has no column" in caplog.text
+
+
+class Denies(BaseHTTPRequestHandler):
+    """A bucket of which the key is not the right one."""
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        content = b"<?xml version='1.0'?><Error><Code>SignatureDoesNotMatch</Code></Error>"
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+def test_the_log_says_what_to_do_about_a_bucket(the_s3: S3, caplog: pytest.LogCaptureFixture) -> None:
+    the_s3.start()
+
+    def says(bucket: str, endpoint: str, key: str | None = "tests") -> str:
+        caplog.clear()
+        store = ObjectStore("s3", bucket, endpoint=endpoint, region="us-east-1", key_id=key, key=key)
+        store._given["metadata_endpoint"] = "http://127.0.0.1:9"  # the machine, of which nobody knows where it runs
+        with pytest.raises(FilesDownError):
+            Files(store).save(b"new")
+        store.close()
+        return caplog.text
+
+    assert "The bucket none-such (s3) refuses. There is none of this name there: make it" in says(
+        "none-such", the_s3.url
+    )
+    assert "files.key_id is not set, so the machine is asked for a key" in says("any", the_s3.url, None)
+    with HTTPServer(("127.0.0.1", 0), Denies) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        said = says("other", f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+    assert "The bucket other (s3) refuses. Look at the key (AWS_ACCESS_KEY_ID" in said

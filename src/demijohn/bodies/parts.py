@@ -11,8 +11,8 @@ from bottle import HeaderDict, HTTPError
 
 from demijohn.bodies.content import CONTROL
 from demijohn.bodies.errors import PartGoneError
-from demijohn.bodies.lines import lines
 from demijohn.bodies.limits import Limits, field_too_large, part_too_large, too_many
+from demijohn.bodies.lines import lines
 
 if TYPE_CHECKING:
     from multipart import MultipartSegment

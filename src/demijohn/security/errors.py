@@ -27,8 +27,8 @@ class CsrfRefusedError(DemijohnError):
             )
         else:
             advice = (
-                "Put {{ csrf }} into the form. A program that keeps the session's cookie, such as a test, sends the header "
-                "Sec-Fetch-Site: same-origin; a route for programs that do not has csrf=False."
+                "Put {{ csrf }} into the form. A program that keeps the session's cookie, as a test does, sends the "
+                "header Sec-Fetch-Site: same-origin; a route for programs that do not has csrf=False."
             )
         super().__init__(f"{ascii(f'{method} {path}')[1:-1]} was refused ({ascii(said)[1:-1]}). {advice}")
         #: The request's method.
