@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import io
 from collections.abc import Iterator
 from typing import Any
@@ -85,6 +86,53 @@ def test_a_part_comes_before_the_next_has_been_sent() -> None:
 
 def test_what_is_not_read_of_a_part_is_passed_over() -> None:
     assert [part.name for part in made(FORM, most=1000).parts()] == ["title", "none", "photo"]
+
+
+def sheet(text: bytes, kind: str = "text/csv") -> bytes:
+    head = f'--b\r\nContent-Disposition: form-data; name="rows"; filename="a.csv"\r\nContent-Type: {kind}\r\n\r\n'
+    return head.encode() + text + b"\r\n--b--\r\n"
+
+
+@pytest.mark.parametrize("most", [1, 7, 1 << 20])
+def test_a_file_of_text_line_by_line(most: int) -> None:
+    text = '\ufeffname,says\r\nZoë,"one\ntwo"\r\n\r\nlast,'.encode()
+    part = next(made(sheet(text), most).parts())
+    found = list(part.lines())
+    assert found == ["name,says\r\n", 'Zoë,"one\n', 'two"\r\n', "\r\n", "last,"]
+    assert list(csv.reader(found)) == [["name", "says"], ["Zoë", "one\ntwo"], [], ["last", ""]]
+    assert part.size == len(text)
+    assert [list(part.lines()) for part in made(sheet(b"")).parts()] == [[]]
+    assert [list(part.lines()) for part in made(sheet(b"\n")).parts()] == [["\n"]]
+    assert [list(part.lines()) for part in made(sheet(b"\xe9", "text/csv; charset=iso-8859-1")).parts()] == [["é"]]
+
+
+@pytest.mark.parametrize("most", [1, 7, 1 << 20])
+@pytest.mark.parametrize(
+    ("text", "read", "status", "says"),
+    [
+        (b"a\n" + b"b" * 21 + b"\n", 1, 413, "One of the lines is too long: 20 bytes"),
+        (b"a\n" + b"b" * 20, 2, 0, ""),
+        (b"a\n" + b"b" * 21, 1, 413, "body_field"),
+        (b"a\n\xff\nc\n", 1, 400, "Line 2 of the text is not UTF-8."),
+        (b"\xff", 0, 400, "Line 1 of the text is not UTF-8."),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_refused_at_its_place(
+    text: bytes, read: int, status: int, says: str, most: int
+) -> None:
+    sent = made(sheet(text), most, field=20)
+    found: list[str] = []
+    refused = contextlib.nullcontext() if not status else pytest.raises(bottle.HTTPError)
+    with refused as caught:
+        for part in sent.parts():
+            for line in part.lines():
+                found.append(line)  # as far as it comes
+    assert len(found) == read
+    if caught is not None:
+        assert caught.value.status_code == status
+        assert says in caught.value.body
+        with pytest.raises(bottle.HTTPError):
+            next(sent.environ["demijohn.bodies.incoming"])
 
 
 def test_a_part_is_gone_when_the_next_is_taken() -> None:

@@ -248,6 +248,17 @@ def test_what_is_no_fault_is_not_found(trial: Trial, code: str) -> None:
     assert codes(trial) == set()
 
 
+def test_a_package_that_lies_there_and_that_git_leaves_out(trial: Trial, capsys: pytest.CaptureFixture[str]) -> None:
+    trial.code("", "scipy")
+    assert run(trial, "heroku") == 1
+    assert "-> Add its package to requirements.txt." in capsys.readouterr().out
+    trial.write("site-packages/scipy/__init__.py", "")
+    assert run(trial, "heroku") == 1
+    assert "git leaves out: git add --force 'site-packages/scipy*'" in capsys.readouterr().out
+    trial.git("add", "--force", "site-packages/scipy")
+    assert run(trial, "heroku") == 0
+
+
 def test_what_lies_there_says_nothing_of_a_bundle_that_nobody_has_asked_for(trial: Trial) -> None:
     trial.write("site-packages/fast/_speed.abi3.so", b"\x7fELF")
     assert codes(trial, "sae") == set()

@@ -82,6 +82,11 @@ def test_it_writes_what_the_host_wants_and_says_what_is_left_to_type(deploy: Dep
     assert hosts.find("heroku").caution in deploy.said
 
 
+def test_it_says_where_the_logs_of_this_site_are(deploy: Deploy) -> None:
+    deploy("vm")
+    assert "The logs: journalctl --follow --unit my-shop\n" in deploy.said
+
+
 def test_the_second_time_there_is_nothing_to_do(deploy: Deploy, site: Path) -> None:
     assert deploy("heroku") == 0
     before = {path: path.stat().st_mtime_ns for path in site.iterdir()}

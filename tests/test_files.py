@@ -9,15 +9,19 @@ import time
 from base64 import b32encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
+from demijohn.database import Database
 from demijohn.files import Files
 from demijohn.files.errors import FilesDownError, FileTooLargeError, NoFileError
 from demijohn.files.stores.base import Store
-from demijohn.files.stores.database import PIECE
+from demijohn.files.stores.database import PIECE, DatabaseStore
 from demijohn.files.stores.disk import DiskStore
+from demijohn.files.stores.objects import ObjectStore
+from tests.services.s3 import S3
 from tests.shelves import Shelf
 from tests.shelves import shelf as shelf
 from tests.shelves import the_gcs as the_gcs
@@ -138,7 +142,9 @@ def test_what_is_too_large_is_refused_as_soon_as_that_is_known(files: Files, she
     assert files.save(bytes(MB), limit=MB).size == MB
 
 
-def test_a_store_that_is_down_says_so_and_loses_nothing(files: Files, shelf: Shelf) -> None:
+def test_a_store_that_is_down_says_so_and_loses_nothing(
+    files: Files, shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
     kept = files.save(noise(PIECE + 1)).name
     with shelf.down():
         for attempt in (
@@ -154,6 +160,9 @@ def test_a_store_that_is_down_says_so_and_loses_nothing(files: Files, shelf: She
             assert str(caught.value) == "The files cannot be reached at the moment. Please try again soon."
             assert (caught.value.status_code, caught.value.store) == (503, shelf.store.name)
             assert caught.value.headers["Retry-After"] == "5"
+    if shelf.db is None:  # of a database that is down its part tells
+        (said,) = [record.getMessage() for record in caplog.records if "is not answering" in record.getMessage()]
+        assert said.startswith("The folder /" if shelf.store.name == "disk" else "The bucket ")
     assert uses(shelf.store) == {kept: 1}
     assert whole(files, kept) == noise(PIECE + 1)
 
@@ -225,3 +234,54 @@ def test_a_file_that_was_cut_off_on_the_disk_is_not_waited_for(tmp_path: Path) -
     assert next(pieces) == b"a"
     with pytest.raises(FilesDownError):
         next(pieces)
+
+
+def test_the_log_says_why_a_database_refuses_a_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    db = Database(f"sqlite:///{tmp_path / 'test.sqlite'}")
+    files = Files(DatabaseStore(db.alone, db.joins, db.metadata))
+    db.create_all()
+    with db.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE demijohn_file_pieces RENAME TO of_old")
+        connection.exec_driver_sql("CREATE TABLE demijohn_file_pieces (mark TEXT)")
+    with pytest.raises(FilesDownError):
+        files.save(b"x" * 100)
+    db.close()
+    assert "The database refuses what the files need: table demijohn_file_pieces has no column" in caplog.text
+
+
+class Denies(BaseHTTPRequestHandler):
+    """A bucket of which the key is not the right one."""
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        content = b"<?xml version='1.0'?><Error><Code>SignatureDoesNotMatch</Code></Error>"
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+def test_the_log_says_what_to_do_about_a_bucket(the_s3: S3, caplog: pytest.LogCaptureFixture) -> None:
+    the_s3.start()
+
+    def says(bucket: str, endpoint: str, key: str | None = "tests") -> str:
+        caplog.clear()
+        store = ObjectStore("s3", bucket, endpoint=endpoint, region="us-east-1", key_id=key, key=key)
+        store._given["metadata_endpoint"] = "http://127.0.0.1:9"  # the machine, of which nobody knows where it runs
+        with pytest.raises(FilesDownError):
+            Files(store).save(b"new")
+        store.close()
+        return caplog.text
+
+    assert "The bucket none-such (s3) refuses. There is none of this name there: make it" in says(
+        "none-such", the_s3.url
+    )
+    assert "files.key_id is not set, so the machine is asked for a key" in says("any", the_s3.url, None)
+    with HTTPServer(("127.0.0.1", 0), Denies) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        said = says("other", f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+    assert "The bucket other (s3) refuses. Look at the key (AWS_ACCESS_KEY_ID" in said

@@ -56,7 +56,9 @@ def _is_refused(attempt: Callable[[], object], said: str, store: ObjectStore, ca
     with caplog.at_level(logging.WARNING, "demijohn.files"), pytest.raises(FilesDownError):
         attempt()
     assert [record.levelname for record in caplog.records] == ["ERROR"]
-    assert caplog.records[0].getMessage() == f"The bucket {store._bucket} ({store.name}) refuses: {said}"
+    told = caplog.records[0].getMessage()
+    assert told.startswith(f"The bucket {store._bucket} ({store.name}) refuses. ")
+    assert told.endswith(f" It said: {said}")
     assert not store._outage.down
 
 

@@ -168,7 +168,11 @@ def test_memcached_alone(
     memcached.stop()
     assert later(clock, visitor, "/plain").status == 503
     assert command(made, "off") == 1
-    assert "Nobody could be told" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "Nobody could be told: memcached says " in said
+    assert "Say it again when it is back." in said
+    assert command(made, "on") == 1
+    assert "--file does it; else set DEMIJOHN_MAINTENANCE" in capsys.readouterr().err
     memcached.start()
     assert command(made, "off") == 0
     clock.now += LONGEST

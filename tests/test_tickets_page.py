@@ -13,6 +13,7 @@ from typing import Any
 
 import bottle
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from tests.chromium import chromium
 from tests.faulty import PLANTED, SECRET, Faulty, raises
@@ -221,5 +222,12 @@ def test_in_a_browser_nothing_is_refused(tmp_path: Path) -> None:
         assert page.locator("header").evaluate("element => getComputedStyle(element).color") == "rgb(255, 255, 255)"
         page.locator("details").first.locator("summary").click()
         assert page.locator("details").first.get_attribute("open") is not None
+        left = [page.locator(words).first.bounding_box()["x"] for words in ("h1", "details")]  # type: ignore[index]
+        assert left[0] == left[1]
+        for width, scheme in ((1280, "light"), (320, "dark")):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert Axe().run(page).response["violations"] == []
         page.close()
     assert [line for line in said if "500" not in line and "favicon" not in line] == []

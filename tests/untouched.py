@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
@@ -24,7 +23,7 @@ from tests.readonly import is_wrapped, works
 _DEMIJOHN = os.path.dirname(demijohn.__file__) + os.sep
 _SITE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "app") + os.sep
 #: Whose writing is that of whoever has called it; code that lies in no file is a library's, too.
-_LIBRARIES = (*(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")), "<")
+_LIBRARIES = (sys.prefix + os.sep, sys.base_prefix + os.sep, "<")
 _IMPORT = "<frozen importlib"
 #: What is behind the commands, and not below a site, as import-linter makes sure: it writes what it was asked for.
 _COMMANDS = tuple(f"{_DEMIJOHN}{name}{os.sep}" for name in ("check", "cli", "deploy", "rehearsal"))

@@ -54,6 +54,10 @@ def field_too_large(limit: int) -> HTTPError:
     return _refusal(f"One of the form's fields is too long: {limit:,} bytes can be sent here at most.", "field")
 
 
+def line_too_long(limit: int) -> HTTPError:
+    return _refusal(f"One of the lines is too long: {limit:,} bytes can be sent here at most.", "field")
+
+
 def too_many(limit: int) -> HTTPError:
     return _refusal(f"The form has too many fields: {limit:,} can be sent here at most.", "parts")
 

@@ -12,6 +12,7 @@ from bottle import HeaderDict, HTTPError
 from demijohn.bodies.content import CONTROL
 from demijohn.bodies.errors import PartGoneError
 from demijohn.bodies.limits import Limits, field_too_large, part_too_large, too_many
+from demijohn.bodies.lines import lines
 
 if TYPE_CHECKING:
     from multipart import MultipartSegment
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 Refuse = Callable[[HTTPError], None]
 
 # Apache's HttpClient for Java sends a text field as ISO-8859-1 unless told otherwise.
-_CHARSETS = {"utf-8": "utf8", "utf8": "utf8", "us-ascii": "utf8", "ascii": "utf8", "iso-8859-1": "latin1"}
+_CHARSETS = {"utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "utf-8", "ascii": "utf-8", "iso-8859-1": "latin1"}
 _BINARY = "application/octet-stream"
 _NAMELESS = "unnamed"
 _NAME = 255  # characters of a file's name that are kept
@@ -83,15 +84,27 @@ class Part:
             if self.size > form.limits.field:
                 form.refuse(field_too_large(form.limits.field))
             pieces.append(piece)
-        charset = _CHARSETS.get((self._segment.charset or "utf8").lower())
-        if charset is None:
-            form.refuse(
-                HTTPError(400, "The form holds text in a character set that is not understood here. Send UTF-8.")
-            )
+        charset = self._charset()
         try:
             return b"".join(pieces).decode(charset)
         except UnicodeDecodeError:
             form.refuse(HTTPError(400, "The form holds text that is not UTF-8."))
+
+    def lines(self) -> Iterator[str]:
+        """It as text, line by line, each with its end: what `csv.reader` takes, of a file of any length.
+
+        :raises HTTPError: in the loop 413 for a line that is longer than `body.field`, 400 for one that is not in its
+            character set, UTF-8, and whatever is raised for the form.
+        """
+        return lines(self, self._form.limits.field, self._form.refuse, self._charset())
+
+    def _charset(self) -> str:
+        charset = _CHARSETS.get((self._segment.charset or "utf-8").lower())
+        if charset is None:
+            self._form.refuse(
+                HTTPError(400, "The form holds text in a character set that is not understood here. Send UTF-8.")
+            )
+        return charset
 
     @property
     def given_name(self) -> str:

@@ -152,7 +152,12 @@ def _imported(subject: Subject) -> Iterator[Finding]:
         told.add(name)
         if not {_normal(package) for package in _packages().get(name, [name])} & set(known):
             message = f"{name} is imported, and nothing in {where} brings it: the site does not start."
-            fix = "Run `demijohn vendor` again." if where != LIST else f"Add its package to {LIST}."
+            if where != LIST:
+                fix = "Run `demijohn vendor` again."
+            elif any(path.split("/")[1] == name for path in subject.folder.carried):
+                fix = f"It lies in {CARRIED}/, which git leaves out: git add --force '{CARRIED}/{name}*'"
+            else:
+                fix = f"Add its package to {LIST}."
             yield Finding("F213", path, line, message, fix)
 
 

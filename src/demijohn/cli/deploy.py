@@ -132,7 +132,7 @@ def _tell(host: Host, plan: Deployment) -> None:
         print("\nWhat is left to type:\n")
         print("\n".join(f"  {line}" for line in lines))
     if host.logs:
-        print(f"\nThe logs: {host.logs}")
+        print(f"\nThe logs: {host.logs.replace('NAME', plan.plan.name)}")
     if host.caution:
         print(f"\n{host.caution}")
 

@@ -124,10 +124,19 @@ def _write(site: Site, notice: Notice) -> list[str]:
         else:
             told.append(store.name)
     if not told:
-        raise DemijohnError("Nobody could be told. " + " ".join(str(why) for _, why in failed))
+        advice = "Where there is a disk, --file does it; else set DEMIJOHN_MAINTENANCE, and start the site anew."
+        raise DemijohnError(
+            f"Nobody could be told: {'; '.join(f'{name} says {_why(why)}' for name, why in failed)}. "
+            + ("Say it again when it is back." if notice.mode == OFF else advice)
+        )
     for name, why in failed:
-        print(f"{name[0].upper()}{name[1:]} could not be told, and what it says counts when it is back: {why}")
+        print(f"{name[0].upper()}{name[1:]} could not be told, and what it says counts when it is back: {_why(why)}")
     return told
+
+
+def _why(error: Exception) -> str:
+    """What the driver says, without SQLAlchemy's words around it."""
+    return str(getattr(error, "orig", None) or getattr(error, "original_error", None) or error)
 
 
 def _write_file(site: Site, notice: Notice) -> str:

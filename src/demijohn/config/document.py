@@ -175,7 +175,13 @@ def _plain(node: yaml.Node) -> object:
 
 def _syntax(error: yaml.MarkedYAMLError) -> str:
     """What the parser says, without what it quotes: that may be a secret."""
-    said = re.sub(r"\s*(['\"]).*\1", "", error.problem or "cannot be read")
+    problem = error.problem or "cannot be read"
+    if closing := re.search("expected ',' or '([]}])'", problem):
+        opened = f", as line {error.context_mark.line + 1} opens a bracket" if error.context_mark else ""
+        return f"is not YAML: expected , or {closing[1]} here{opened}"
+    if "expected '-' indicator" in problem:  # libyaml's; PyYAML's own parser has other words
+        return "is not YAML: expected a - here, for the next item of the list, or fewer spaces before the line"
+    said = re.sub(r"\s*(['\"]).*\1", "", problem)
     if "cannot start any token" in said or "tab character" in said:
         said += "; indent with spaces, not with tabs, and quote a text that begins with @ ` or %"
     return f"is not YAML: {said}"

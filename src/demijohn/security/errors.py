@@ -26,7 +26,10 @@ class CsrfRefusedError(DemijohnError):
                 "site, its proxies are not trusted. If programs send here, give the route csrf=False."
             )
         else:
-            advice = "Put {{ csrf }} into the form, or csrf=False on the route if programs send here."
+            advice = (
+                "Put {{ csrf }} into the form. A program that keeps the session's cookie, as a test does, sends the "
+                "header Sec-Fetch-Site: same-origin; a route for programs that do not has csrf=False."
+            )
         super().__init__(f"{ascii(f'{method} {path}')[1:-1]} was refused ({ascii(said)[1:-1]}). {advice}")
         #: The request's method.
         self.method = method

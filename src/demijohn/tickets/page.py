@@ -163,4 +163,5 @@ def _source(lines: list[tuple[int, str]], line: int) -> str:
         f'<span class="{"here" if number == line else "near"}"><b>{number}</b> {html_escape(text)}</span>'
         for number, text in lines
     ]
-    return f"<pre class=source>{chr(10).join(shown)}</pre>" if shown else ""
+    # What has to be scrolled in a narrow window can be by keyboard, too.
+    return f"<pre class=source tabindex=0>{chr(10).join(shown)}</pre>" if shown else ""

@@ -12,7 +12,7 @@ STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif;
   overflow-wrap: anywhere; }
-header { padding: 1.5rem max(1rem, calc(50vw - 34rem)); background: var(--head); color: #fff; }
+header { padding: 1.5rem max(1rem, calc(50vw - 33rem)); background: var(--head); color: #fff; }
 header p { margin: 0; color: #e8cfca; }
 main { max-width: 68rem; margin: 0 auto; padding: 1rem 1rem 3rem; }
 h1 { margin: .2rem 0; font-size: 1.6rem; }

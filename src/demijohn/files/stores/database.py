@@ -9,6 +9,7 @@ becomes a part of the request's own transaction once that has begun.
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -20,6 +21,8 @@ from demijohn.errors import DatabaseDownError
 from demijohn.files.content import LONGEST, Incoming
 from demijohn.files.errors import FilesDownError, FilesMissingError, NoFileError
 from demijohn.files.stores.base import Found, Kept, token
+
+log = logging.getLogger("demijohn.files")
 
 FILES, PIECES = "demijohn_files", "demijohn_file_pieces"
 #: Bytes of a piece. MariaDB takes 16 MB in one packet by default, of which binary may fill twice its size.
@@ -222,6 +225,8 @@ class DatabaseStore:
                     "the names in a column made by site.files.column(), so that they are known; then make them: "
                     "demijohn db create, or, with migrations, demijohn db migrate and demijohn db upgrade"
                 ) from error
+            if isinstance(error, exc.DBAPIError) and not error.connection_invalidated:  # of outages the log knows
+                log.error("The database refuses what the files need: %s", cause)
             raise FilesDownError(self.name, cause) from error
 
 

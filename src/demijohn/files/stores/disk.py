@@ -7,6 +7,7 @@ copies is. Being written it is called `half-TOKEN`; renamed, it is whole.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -14,6 +15,9 @@ from typing import BinaryIO
 from demijohn.files.content import Incoming, is_name
 from demijohn.files.errors import FilesDownError, NoFileError
 from demijohn.files.stores.base import Found, Kept, token
+from demijohn.outage import Outage
+
+log = logging.getLogger("demijohn.files")
 
 _PIECE = 256 * 1024
 _HALF = "half-"
@@ -26,6 +30,7 @@ class DiskStore:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._folder = os.fspath(folder)
+        self._outage = Outage(f"The folder {self._folder}", log)
 
     def save(self, incoming: Incoming) -> bool:
         mark = token()
@@ -64,13 +69,13 @@ class DiskStore:
                 while start < stop:
                     piece = file.read(min(_PIECE, stop - start))
                     if not piece:  # somebody has cut it off, and waiting for the rest would never end
-                        raise FilesDownError(self.name, f"{found.key} is shorter than it was")
+                        raise self._failed(f"{found.key} is shorter than it was")
                     start += len(piece)
                     yield piece
         except FileNotFoundError:
             raise NoFileError(os.path.basename(found.key)) from None
         except OSError as error:
-            raise FilesDownError(self.name, error) from error
+            raise self._failed(error) from error
 
     def release(self, name: str) -> bool:
         with self._faults():
@@ -120,7 +125,14 @@ class DiskStore:
         try:
             yield
         except OSError as error:
-            raise FilesDownError(self.name, error) from error
+            raise self._failed(error) from error
+        if self._outage.down:
+            self._outage.over()
+
+    def _failed(self, error: OSError | str) -> FilesDownError:
+        """What the visitor is told, after the log was told why. The disk is asked again by the next who wants it."""
+        self._outage.failed(error)
+        return FilesDownError(self.name, error)
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

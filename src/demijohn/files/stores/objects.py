@@ -23,6 +23,9 @@ from demijohn.forks import in_child, renew
 from demijohn.outage import Outage
 
 log = logging.getLogger("demijohn.files")
+_NO_BUCKET = "There is none of this name there: make it, or mend files.bucket, files.region and files.endpoint."
+_NO_RIGHT = "Look at the key (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY; for gcs files.key), and what it may do there."
+_NO_KEY = " - files.key_id is not set, so the machine is asked for a key of its own, which only Amazon's have"
 
 #: Bytes that go up at a time: the least that S3 takes for a part of an upload.
 _PART = 5 * 1024 * 1024
@@ -231,14 +234,15 @@ class ObjectStore:
         except (BaseError, OSError) as error:
             if _REFUSAL.search(str(error)):  # to a list, where obstore does not tell it from other errors
                 raise self._refused(error) from error
-            outage.failed(_line(error))
+            outage.failed(_line(error) + (_NO_KEY if self.name == "s3" and "access_key_id" not in self._given else ""))
             raise FilesDownError(self.name, error) from error
         if outage.down:
             outage.over()
 
     def _refused(self, error: Exception) -> FilesDownError:
         """It answers: that is no outage."""
-        log.error("The bucket %s (%s) refuses: %s", self._bucket, self.name, _line(error))
+        advice = _NO_BUCKET if "NoSuchBucket" in str(error) else _NO_RIGHT
+        log.error("The bucket %s (%s) refuses. %s It said: %s", self._bucket, self.name, advice, _line(error))
         if self._outage.down:
             self._outage.over()
         return FilesDownError(self.name, error)
