@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +18,7 @@ from demijohn.database import faults, health
 from demijohn.health import LIVE, READY, Health
 from tests.client import Client
 from tests.projects import Project
-from tests.services import Database, Memcached, Redis, until
+from tests.services import PATIENCE, Database, Memcached, Redis, until
 
 
 @pytest.fixture
@@ -108,7 +105,7 @@ def test_while_the_database_is_down(server: Database, url: str, tmp_path: Path) 
     assert ready(visitor) == (503, {"ready": False, "database": "not answering"})
     assert visitor.get(LIVE).status == 200
     server.start()
-    until(lambda: ready(visitor)[0] == 200, "The site did not find that the server is back.", 5)
+    until(lambda: ready(visitor)[0] == 200, "The site did not find that the server is back.")
     with server.statements() as seen:
         assert visitor.get(LIVE).status == 200
     assert seen == []
@@ -125,31 +122,16 @@ def test_a_database_that_takes_connections_and_says_nothing(server: Database, ur
     assert ready(visitor)[0] == 200
     patience, health.PATIENCE = health.PATIENCE, 1.0
     try:
-        with stopped(server):
+        with server.frozen(whole=True):
             for _ in range(2):
                 assert ready(visitor) == (503, {"ready": False, "database": "not answering"})
                 site.db.engine.dialect.outage.over()  # type: ignore[attr-defined]  # let it be asked again at once
     finally:
         health.PATIENCE = patience
-    until(lambda: ready(visitor)[0] == 200, "The site did not find that the server goes on.", 5)
+    until(lambda: ready(visitor)[0] == 200, "The site did not find that the server goes on.")
     assert site.db.alone(sqlalchemy.text("SELECT 1"), {})[0] == [(1,)]
     site.sessions.close()
     site.db.close()
-
-
-@contextlib.contextmanager
-def stopped(server: Database) -> Iterator[None]:
-    """With all its processes: those of PostgreSQL's open connections, too."""
-    assert server.process is not None
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    with server.frozen():
-        for child in children:
-            os.kill(int(child), signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            for child in children:
-                os.kill(int(child), signal.SIGCONT)
 
 
 def test_a_database_whose_connections_are_all_taken_is_asked_on_another(url: str, tmp_path: Path) -> None:
@@ -309,14 +291,14 @@ def test_while_one_finds_out_others_are_told_what_was_known(app: bottle.Bottle) 
         if begun.is_set():
             return True
         begun.set()
-        assert go_on.wait(20)
+        assert go_on.wait(PATIENCE)
         return False
 
     health = app.install(Health({"queue": slow}))
     health._found, health._found_at = {"queue": (True, "answers")}, -100.0
     first = threading.Thread(target=health.findings)
     first.start()
-    assert begun.wait(20)
+    assert begun.wait(PATIENCE)
     assert health.findings() == {"queue": (True, "answers")}
     go_on.set()
     first.join()

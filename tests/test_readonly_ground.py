@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.readonly import readonly, send
+from tests.services import PATIENCE
 
 TRY_TO_WRITE = """
 import errno, json, os, sys
@@ -96,4 +97,4 @@ while True:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         send(process, number)
-        assert process.wait(20) == 7
+        assert process.wait(PATIENCE) == 7
