@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import os
 import pty
 import re
 import signal
 import subprocess
 import termios
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,6 +28,7 @@ class Terminal:
         self.before = termios.tcgetattr(self._ours)
         os.set_blocking(self._ours, False)
         self.shown = ""
+        self._bytes, self._decoder = bytearray(), codecs.getincrementaldecoder("utf-8")("replace")
         self.process = subprocess.Popen(
             [program("setsid", "util-linux"), "--ctty", *command],
             stdin=theirs,
@@ -50,7 +52,7 @@ class Terminal:
             return bool(found)
 
         try:
-            until(is_there, f"{words!r} is not shown.", 60)
+            until(is_there, f"{words!r} is not shown.")
         except BaseException:
             print(self.shown)
             raise
@@ -58,21 +60,24 @@ class Terminal:
 
     def ends(self) -> int:
         """The exit status, when it is over."""
-        deadline = time.monotonic() + 60
-        while self.process.poll() is None:
-            assert time.monotonic() < deadline, self.shown
-            self._look()
-            time.sleep(0.02)
-        self._look()
+
+        def is_over() -> bool:
+            over = self.process.poll() is not None
+            self._look()  # what it has said before its end, and else it might wait for a reader
+            return over
+
+        until(is_over, lambda: f"It does not end. It has shown: {self.shown}")
         assert "Traceback" not in self.shown, self.shown
         assert termios.tcgetattr(self._ours) == self.before, "the terminal is as it was"
         return self.process.returncode
 
     def _look(self) -> None:
-        try:
-            self.shown += os.read(self._ours, 100_000).decode(errors="replace")
-        except (BlockingIOError, OSError):
-            return
+        # A piece is some thousand bytes at most, however much there is; an OSError says that there is no more.
+        with contextlib.suppress(OSError):
+            while piece := os.read(self._ours, 100_000):
+                self._bytes += piece
+        self.shown += self._decoder.decode(bytes(self._bytes))
+        self._bytes.clear()
 
     def close(self) -> None:
         if self.process.poll() is None:
@@ -129,7 +134,7 @@ def test_ctrl_c_breaks_off_a_query_and_not_the_client(trove: Trove, opened: Call
     terminal = opened("shell")
     terminal.sees("> $")
     terminal.type(f"{_LONG[trove.site.db.engine.dialect.name]}\n")
-    until(lambda: busy(trove, terminal), "It does not begin.", 60)
+    until(lambda: busy(trove, terminal), "It does not begin.")
     terminal.type("\x03")
     terminal.sees("> $")
     terminal.type("SELECT 40 + 2;\n")
@@ -140,7 +145,7 @@ def test_ctrl_c_breaks_off_a_query_and_not_the_client(trove: Trove, opened: Call
 
 def test_ctrl_c_ends_a_command(trove: Trove, opened: Callable[..., Terminal]) -> None:
     terminal = opened("shell", _LONG[trove.site.db.engine.dialect.name])
-    until(lambda: busy(trove, terminal), "It does not begin.", 60)
+    until(lambda: busy(trove, terminal), "It does not begin.")
     terminal.type("\x03")
     assert terminal.ends() != 0
 
@@ -162,7 +167,7 @@ def test_prompt_of_our_own(trove: Trove, opened: Callable[..., Terminal]) -> Non
     if kind == "sqlite":
         terminal.sees("\n")
     else:
-        until(lambda: busy(trove, terminal), "It does not begin.", 60)
+        until(lambda: busy(trove, terminal), "It does not begin.")
     terminal.type("\x03")
     terminal.sees("sql> $")
     terminal.type("SELECT text FROM notes;\n")

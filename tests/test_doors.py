@@ -15,6 +15,7 @@ from typing import Any
 import bottle
 import pytest
 
+from tests.readonly import readonly
 from tests.sites import ROOT, clean_environment
 
 #: Asks `application` for a page, which needs its templates, and for a file; says from where things were imported.
@@ -164,7 +165,7 @@ def test_a_fresh_clone_runs_where_demijohn_is_not_installed(open_door: Open, fol
 def test_gunicorn_finds_the_site_by_its_module(name: str, folder: Path) -> None:
     pytest.importorskip("gunicorn")
     done = subprocess.run(
-        [sys.executable, "-m", "gunicorn", "--check-config", f"main:{name}"],
+        readonly([sys.executable, "-m", "gunicorn", "--check-config", f"main:{name}"]),
         cwd=folder.parent,
         env=clean_environment(DEMIJOHN_ENV="development", PYTHONPATH=str(folder)),
         capture_output=True,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,20 +47,6 @@ class Database(Service):
         self.drop(name)
         self.execute(f"CREATE DATABASE {name}")
         return self.url(name)
-
-    @contextlib.contextmanager
-    def stopped(self) -> Iterator[None]:
-        """Frozen with all its processes: those of PostgreSQL's open connections, too."""
-        assert self.process is not None
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        with self.frozen():
-            for child in children:
-                os.kill(int(child), signal.SIGSTOP)
-            try:
-                yield
-            finally:
-                for child in children:
-                    os.kill(int(child), signal.SIGCONT)
 
     @contextlib.contextmanager
     def statements(self) -> Iterator[Seen]:
