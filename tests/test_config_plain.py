@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demijohn.config import OPTIONS, document, plain
@@ -104,64 +105,70 @@ def test_what_cannot_be_read_is_left_to_yaml(tmp_path: Path) -> None:
     assert plain.find(tmp_path / "config.yaml") is None
 
 
-KEYS = st.sampled_from(
-    [
-        *OPTIONS,
-        *SECTIONS,
-        *{name.partition(".")[2] for name in OPTIONS},
-        "demijohn",
-        "Demijohn",
-        "name",
-        "version",
-        "x.y",
-    ]
+SEEMING = (
+    "yes",
+    "No",
+    "oN",
+    "NULL",
+    "null",
+    "nUll",
+    "0",
+    "0x1f",
+    "1_0",
+    "1e3",
+    "12:30",
+    "2001-01-01",
+    "1.",
+    "Off",
+    "n",
 )
-WORDS = ("yes", "No", "oN", "NULL", "null", "nUll", "0", "0x1f", "1_0", "1e3", ".5", "12:30", "2001-01-01", "4 MB", "a")
-VALUES = st.sampled_from(
-    [
-        *WORDS,
-        "/x",
-        "h:1",
-        "a#b",
-        "a #b",
-        "a: b",
-        "a:",
-        "'a'",
-        '"',
-        "-",
-        "- a",
-        "?",
-        "~",
-        "=",
-        "<<",
-        "[a]",
-        "{}",
-        "&a",
-        "!",
-    ]
-) | st.text("ab0:/#-?&,=~.@% \t\u00e9\u2028\x85", max_size=6)
-LINES = st.builds(
-    lambda *parts: "".join(parts),
-    st.sampled_from(["", "", "", " ", "  ", "  ", "    ", "    ", "\t", "- "]),
-    KEYS | st.just(""),
-    st.sampled_from([": ", ": ", ":", ":  ", " : ", "", ":\t"]),
-    VALUES | st.just(""),
-    st.sampled_from(["", "", "", " ", " # note", "# note", "\r"]),
+PLAINS = st.sampled_from([*SEEMING, "", "4 MB", "/x", "h:1", "a,b", "mysql://u:p@h/d?a=b&c"])
+OTHERS = st.sampled_from(
+    ["a#b", "a #b", "a: b", "a:", "'a'", "-", "a - b", "~", "=", "[a]", "{}", "&a", "? a", "a\n  b"]
 )
-WELL = st.lists(
-    st.builds(
-        lambda section, keys: "\n".join([f"  {section}:", *(f"    {key}" for key in keys)]),
-        st.sampled_from(SECTIONS),
-        st.lists(st.builds(lambda key, value: f"{key}: {value}", KEYS, VALUES | st.just("")), max_size=3),
-    ),
-    max_size=3,
-).map(lambda sections: "\n".join(["name: a", "demijohn:", *sections]))
+VALUES = st.one_of(*[PLAINS] * 20, OTHERS, st.text("ab0:/#-?&,=~.@% ", max_size=6))
 
 
-@given(st.lists(LINES, max_size=6).map("\n".join) | WELL | st.builds(lambda a, b: f"{a}\n{b}", WELL, LINES))
-@settings(max_examples=600, deadline=None)
-@example(PLAIN)
-def test_all_that_is_taken_yaml_reads_alike(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def pairs(names: list[str], indent: str) -> st.SearchStrategy[list[str]]:
+    made = st.builds(
+        lambda name, space, value, note: f"{indent}{name}:{space}{value}{note}",
+        st.sampled_from(names),
+        st.sampled_from([" ", "  "]),
+        VALUES,
+        st.sampled_from(["", "", " ", " # note"]),
+    )
+    return st.lists(made, max_size=2)
+
+
+def mapping(name: str, indent: str) -> st.SearchStrategy[list[str]]:
+    known = [option.partition(".")[2] for option in OPTIONS if option.startswith(f"{name}.")]
+    return pairs(known, indent).map(lambda below: [f"  {name}:", *below])
+
+
+TOPS = st.lists(st.sampled_from(["name: shop", "version: 1", "# note", "", "runtime: a b"]), max_size=2, unique=True)
+BELOW = st.tuples(st.sampled_from(SECTIONS[:-1]), st.sampled_from(["   ", "    "])).flatmap(lambda each: mapping(*each))
+FILES = st.builds(
+    lambda top, below: "\n".join([*top, "demijohn:", *chain.from_iterable(below)]),
+    TOPS,
+    st.lists(BELOW | pairs(list(OPTIONS), "  "), min_size=1, max_size=3),
+)
+CHARS = st.sampled_from(["", *" \t\n\r:#-'\"[{&*!|>%@`?~,.ab\u00e9\u2028\x85\ufeff"])
+SLIPS = st.just([]) | st.just([]) | st.lists(st.tuples(st.integers(0, 300), CHARS, st.booleans()), max_size=2)
+
+
+def with_slips(text: str, slips: list[tuple[int, str, bool]]) -> str:
+    for place, char, instead in slips:
+        place %= len(text) + 1
+        text = text[:place] + char + text[place + instead :]
+    return text
+
+
+@given(FILES, SLIPS)
+@settings(max_examples=300, deadline=None)
+def test_all_that_is_taken_yaml_reads_alike(
+    tmp_path_factory: pytest.TempPathFactory, text: str, slips: list[tuple[int, str, bool]]
+) -> None:
+    text = with_slips(text, slips)
     found, read = both(tmp_path_factory.getbasetemp() / "config.yaml", text)
     if found is not None:
         assert (read.given, read.name, read.problems) == (*found, [])

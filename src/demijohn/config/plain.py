@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from demijohn.config.draft import Given
-from demijohn.config.options import APP, KEY, OPTIONS, SECTIONS
+from demijohn.config.options import KEY, OPTIONS, SECTIONS
 
 #: A name with a value of one line, without quotes, or none yet; then a comment, which may also stand alone.
 _LINE = (
@@ -73,7 +73,7 @@ def _begins(name: str) -> str | None:
     """What stands before the keys below `name`; None where no mapping of ours begins."""
     if name == _TOP + KEY:
         return ""
-    return f"{name}." if name in SECTIONS and name != APP else None
+    return f"{name}." if name in SECTIONS else None
 
 
 def _is_the_hosts(name: str) -> bool:
