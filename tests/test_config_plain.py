@@ -153,7 +153,9 @@ FILES = st.builds(
     st.lists(BELOW | pairs(list(OPTIONS), "  "), min_size=1, max_size=3),
 )
 CHARS = st.sampled_from(["", *" \t\n\r:#-'\"[{&*!|>%@`?~,.ab\u00e9\u2028\x85\ufeff"])
-SLIPS = st.just([]) | st.just([]) | st.lists(st.tuples(st.integers(0, 300), CHARS, st.booleans()), max_size=2)
+SLIPS: st.SearchStrategy[list[tuple[int, str, bool]]] = (
+    st.just([]) | st.just([]) | st.lists(st.tuples(st.integers(0, 300), CHARS, st.booleans()), max_size=2)
+)
 
 
 def with_slips(text: str, slips: list[tuple[int, str, bool]]) -> str:
