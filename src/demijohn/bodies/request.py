@@ -9,8 +9,6 @@ import bottle
 
 from demijohn import lifetime
 from demijohn.bodies import content
-from demijohn.bodies.errors import BodyStreamedError
-from demijohn.bodies.wire import Incoming, content_length, read
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment  # Python 3.10 has none
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from demijohn.bodies import Bodies
     from demijohn.bodies.limits import Limits
     from demijohn.bodies.parts import Part
+    from demijohn.bodies.wire import Incoming
 else:
     # An object changes its class only for one of the same layout; BaseRequest, with its slot, would come in twice.
     Mixin = object
@@ -109,8 +108,12 @@ class MendedRequest(Mixin):
             kept.seek(0)
             incoming = None
         if incoming is None or incoming.stream is not source:
+            from demijohn.bodies.wire import Incoming
+
             incoming = environ[INCOMING] = Incoming(environ, self._limits())
         if incoming.streamed:
+            from demijohn.bodies.errors import BodyStreamedError
+
             raise BodyStreamedError(what)
         return incoming
 
@@ -125,6 +128,8 @@ class MendedRequest(Mixin):
         environ = self.environ
         if _rules(environ) is None:
             return super()._body
+        from demijohn.bodies.wire import read
+
         body = read(self._incoming())
         environ["wsgi.input"] = body
         environ["wsgi.input_terminated"] = True
@@ -142,6 +147,8 @@ class MendedRequest(Mixin):
         """The length of the body in bytes, as the visitor declares it until the body is read; -1 for none."""
         if _rules(self.environ) is None:
             return super().content_length  # type: ignore[no-any-return]
+        from demijohn.bodies.wire import content_length
+
         length = content_length(self.environ)
         return -1 if length is None else length
 

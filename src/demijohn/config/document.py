@@ -1,7 +1,7 @@
 """config.yaml, read for its lines: what is under the key `demijohn`, flat, each value with the line that it stands on.
 Everything else in the file is the host's (SAE's `handlers`, `cron`), and is not judged.
 
-This module imports yaml, and is imported only where there is a config.yaml.
+This module imports yaml, and is imported only where there is a config.yaml that `plain` leaves to it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from typing import NamedTuple
 import yaml
 
 from demijohn.config.draft import Given
-from demijohn.config.options import APP, OPTIONS, SECTIONS, nearest
+from demijohn.config.options import APP, KEY, OPTIONS, SECTIONS, nearest
 from demijohn.errors import Problem
 
-KEY = "demijohn"
 #: Levels of nesting. libyaml's composer is recursive in C: at some 50,000 it takes the process down with it.
 DEPTH = 50
 _LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from demijohn import hosts
-from demijohn.config import prepared
+from demijohn.config import plain, prepared
 from demijohn.config.draft import Draft, Given
 from demijohn.config.options import APP, OPTIONS, SECTIONS, Option, nearest
 from demijohn.config.rules import settle
@@ -115,9 +115,11 @@ def _file(path: Path, problems: list[Problem]) -> tuple[list[Given], Given | Non
     if not os.path.exists(path):
         return [], None
     known = prepared.find(path)
+    if known is None:
+        known = plain.find(path)
     if known is not None:
         return known
-    from demijohn.config import document  # yaml takes 11 ms, which a site without the file need not pay
+    from demijohn.config import document  # yaml takes 11 ms, which most sites need not pay
 
     read = document.read(path)
     problems += read.problems

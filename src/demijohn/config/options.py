@@ -12,6 +12,8 @@ from demijohn.config.option import Option as Option
 
 OPTIONS: dict[str, Option] = {option.name: option for option in (*SERVICES, *FRONT, *FILES, *LOGS)}
 
+#: In config.yaml all of ours is under this key.
+KEY = "demijohn"
 #: The site's own settings: any keys, not judged. They come last.
 APP = "app"
 #: The names that stand before a dot.

@@ -23,7 +23,6 @@ import bottle
 from demijohn import lifetime
 from demijohn.forks import in_child, new_lock
 from demijohn.health.notice import OFF, ON, READ_ONLY, Notice, read
-from demijohn.shared.errors import SharedDownError
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment  # Python 3.10 has none
@@ -127,6 +126,8 @@ class Maintenance:
             self._stands_open = notice.mode == OFF
 
     def _ask(self, shared: Callable[[], bytes | None]) -> None:
+        from demijohn.shared.errors import SharedDownError
+
         try:
             text = shared()
         except SharedDownError as error:  # what was known goes on

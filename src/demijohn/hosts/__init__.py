@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from demijohn.errors import UnknownHostError
 from demijohn.hosts.host import Host as Host
 from demijohn.hosts.host import Limits as Limits
 from demijohn.hosts.host import Proxies as Proxies
-from demijohn.hosts.plan import Plan as Plan
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+    from demijohn.hosts.plan import Plan as Plan
 
 #: The group of the entry points.
 GROUP = "demijohn.hosts"
@@ -44,6 +45,14 @@ MARKS: dict[str, Mapping[str, str]] = {
     "vm": {},
     "local": {},
 }
+
+
+def __getattr__(name: str) -> Any:
+    if name != "Plan":  # which no site needs that is served
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from demijohn.hosts.plan import Plan
+
+    return Plan
 
 
 def detect(environ: Mapping[str, str]) -> Host:

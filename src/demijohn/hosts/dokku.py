@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from demijohn.hosts.host import Host, Limits, Proxies
-from demijohn.hosts.plan import Plan
 
 if TYPE_CHECKING:
     from demijohn.findings import Finding
+    from demijohn.hosts.plan import Plan
 
 
 def files(plan: Plan) -> dict[str, str]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from demijohn.hosts.addresses import Given, of_cloud_sql
 from demijohn.hosts.host import Host, Limits, Proxies
-from demijohn.hosts.plan import Plan
 
 if TYPE_CHECKING:
     from demijohn.findings import Finding
+    from demijohn.hosts.plan import Plan
 
 
 def gives(environ: Mapping[str, str]) -> Given:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from demijohn.hosts.addresses import Given, has_own
 from demijohn.hosts.host import Host, Limits, Proxies
-from demijohn.hosts.plan import Plan
 
 if TYPE_CHECKING:
     from demijohn.findings import Finding
+    from demijohn.hosts.plan import Plan
 
 #: What add-ons for MySQL set. HEROKU_POSTGRESQL_COLOR_URL is a database beside the site's own, or a follower of it, and
 #: which of the two, nothing says: it is for `database.replicas`, by hand.

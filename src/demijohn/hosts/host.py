@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from demijohn.hosts.plan import Plan
-
 if TYPE_CHECKING:
     from demijohn.findings import Finding
+    from demijohn.hosts.plan import Plan
 
 
 def _nothing(_plan: Plan) -> dict[str, str]:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from demijohn.hosts.host import Host
-from demijohn.hosts.plan import Plan
 
 if TYPE_CHECKING:
     from demijohn.findings import Finding
+    from demijohn.hosts.plan import Plan
 
 #: What piku puts into the site's `server {}` of its nginx.
 _INCLUDED = "piku.nginx.conf"

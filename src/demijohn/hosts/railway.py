@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from demijohn.hosts.host import Host, Limits, Proxies
-from demijohn.hosts.plan import Plan
 
 if TYPE_CHECKING:
     from demijohn.findings import Finding
+    from demijohn.hosts.plan import Plan
 
 #: Seconds that railway.json asks for; left alone, the host waits for none.
 _GRACE = 30

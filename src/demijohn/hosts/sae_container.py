@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from demijohn.hosts.addresses import Given, has_own, mysql
 from demijohn.hosts.host import Host, Limits
-from demijohn.hosts.plan import Plan
 
 if TYPE_CHECKING:
     from demijohn.findings import Finding
+    from demijohn.hosts.plan import Plan
 
 PORT = 5050
 

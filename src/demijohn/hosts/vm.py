@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from demijohn.hosts.host import Host, Limits, Proxies
-from demijohn.hosts.plan import Plan
+
+if TYPE_CHECKING:
+    from demijohn.hosts.plan import Plan
 
 #: What the unit of systemd and the site of nginx say, in seconds.
 _GRACE, _REQUEST = 90, 60

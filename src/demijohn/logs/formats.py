@@ -35,6 +35,8 @@ class Json:
     stream, no terminal and no character of Unicode can make two lines of it."""
 
     limit = LIMIT
+    #: Whether a person reads along, and no program.
+    for_people = False
 
     def __init__(self, secrets: Secrets) -> None:
         self.secrets = secrets

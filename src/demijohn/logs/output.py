@@ -10,7 +10,6 @@ import sys
 from typing import Any, Protocol
 
 from demijohn.logs.formats import Google, Json, Short, level
-from demijohn.logs.text import Text, wants_colour
 from demijohn.secrecy.hiding import Secrets
 
 #: What `log.format` may say.
@@ -22,6 +21,7 @@ _JOURNALS = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG": 7}
 
 class Format(Protocol):
     secrets: Secrets
+    for_people: bool
 
     def format(self, record: logging.LogRecord) -> str: ...
 
@@ -62,7 +62,7 @@ class Output(logging.Handler):
             stream.flush()
             return
         stream.flush()  # what was printed before comes before
-        if not isinstance(self.words, Text) and _is_journal(descriptor):
+        if not self.words.for_people and _is_journal(descriptor):
             line = f"<{_JOURNALS[level(record)]}>{line}"
         if self._lost:
             line = self.words.format(_telling(self._lost)) + "\n" + line
@@ -113,6 +113,8 @@ def _is_journal(descriptor: int) -> bool:
 def make_output(words: str, secrets: Secrets) -> Output:
     """The output in the words of `FORMATS`. Text goes to stderr, and where stdout is the answer (CGI), everything."""
     if words == "text":
+        from demijohn.logs.text import Text, wants_colour  # in production few want it
+
         return Output(Text(secrets, colour=wants_colour(sys.stderr)), "stderr")
     kind = {"json": Json, "google": Google, "short": Short}[words]
     return Output(kind(secrets), "stderr" if "GATEWAY_INTERFACE" in os.environ else "stdout")

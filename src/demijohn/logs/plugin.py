@@ -24,7 +24,6 @@ from demijohn import lifetime
 from demijohn.forks import in_child
 from demijohn.logs.context import ID, here, is_well_formed
 from demijohn.logs.formats import REQUESTS
-from demijohn.logs.slow import where, without_literals
 from demijohn.secrecy import HIDDEN, of_path, query
 
 if TYPE_CHECKING:  # Python 3.10 has no wsgiref.types
@@ -134,6 +133,8 @@ class Logs:
             spent.queries += 1
             spent.query_time += seconds
         if seconds >= self.slow_query:
+            from demijohn.logs.slow import where, without_literals
+
             place = where(sys._getframe(1))
             told = {"query_ms": round(seconds * 1000, 1), "statement": without_literals(statement), "at": place}
             queries_log.warning("A query took %.0f ms", seconds * 1000, extra={"facts": told})

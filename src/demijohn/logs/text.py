@@ -20,6 +20,7 @@ class Text(Json):
     in lines of its own, each of them indented, so that none can pass for another event."""
 
     limit = 64_000
+    for_people = True
 
     def __init__(self, *arguments: Any, colour: bool = False) -> None:
         super().__init__(*arguments)

@@ -30,7 +30,6 @@ from urllib.parse import urlencode
 import bottle
 
 from demijohn.security import origins
-from demijohn.security.errors import CsrfOptionError, CsrfRefusedError
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -88,6 +87,8 @@ class Csrf:
     def apply(self, callback: Callable[..., Any], route: Any) -> Callable[..., Any]:
         wanted = route.config.get("csrf", True)
         if not isinstance(wanted, bool):
+            from demijohn.security.errors import CsrfOptionError
+
             raise CsrfOptionError(route.rule, wanted)
         if not wanted or route.method in SAFE:
             return callback
@@ -157,6 +158,8 @@ class Csrf:
             self._refuse(environ, "another token", "the token of another session, or of a secret that is gone", _STALE)
 
     def _refuse(self, environ: WSGIEnvironment, why: str, said: str, sentence: str) -> None:
+        from demijohn.security.errors import CsrfRefusedError
+
         error = CsrfRefusedError(
             environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""), why, said, origins.own(environ)
         )

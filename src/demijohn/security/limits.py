@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import bottle
 
-from demijohn.security.errors import LimitOptionError
-
 if TYPE_CHECKING:
     from demijohn.shared import Shared
 
@@ -59,6 +57,8 @@ class Limits:
             return callback
         limits = read(route.config["limit"])
         if not limits:
+            from demijohn.security.errors import LimitOptionError
+
             raise LimitOptionError(route.rule, route.config["limit"])
         if not self._on:
             return callback

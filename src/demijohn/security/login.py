@@ -18,8 +18,6 @@ from urllib.parse import quote, urlencode
 
 import bottle
 
-from demijohn.security.redirects import safe_path
-
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment  # Python 3.10 has none
 
@@ -125,6 +123,8 @@ def _is_page(environ: WSGIEnvironment) -> bool:
 
 def _asked(environ: WSGIEnvironment) -> str:
     """The path that was asked for, with its query; nothing if one cannot be sent back there."""
+    from demijohn.security.redirects import safe_path
+
     path = quote(bottle.request.fullpath, safe="/:@!$&'()*+,;=~")
     query = environ.get("QUERY_STRING")
     return safe_path(f"{path}?{query}" if query else path, "")

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from email.utils import formatdate
 from functools import lru_cache
 
-_ID = re.compile(r"[A-Za-z0-9_-]{43}\Z")
+_ID = r"[A-Za-z0-9_-]{43}\Z"  # not compiled at boot
 #: Characters of a value with an id, a mark and a fence. Longer ones are not looked at, and so not remembered.
 LARGEST = 84
 #: Seconds. Browsers keep no cookie longer (RFC 6265bis section 5.5).
@@ -56,7 +56,7 @@ class Seal:
     def _open(self, value: str) -> tuple[str, int] | None:
         value, _, fence = value.partition("~")
         id, _, mark = value.partition(".")
-        if not _ID.match(id) or len(fence) > 15 or not (fence or "0").isdecimal() or not fence.isascii():
+        if not re.match(_ID, id) or len(fence) > 15 or not (fence or "0").isdecimal() or not fence.isascii():
             return None
         if self._keys:
             given = mark.encode("utf8", "replace")

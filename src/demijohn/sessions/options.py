@@ -44,6 +44,9 @@ INSTEAD = {
 #: What a cookie's name, path and domain cannot hold (RFC 6265 section 4.1.1).
 _NOT_IN = {"key": r"[\s;,=\x00-\x1f]", "cookie_path": r"[;,\x00-\x1f]", "cookie_domain": r"[\s;,\x00-\x1f]"}
 
+#: What they are by default: no pattern is compiled for these.
+_USUAL = ("session", "/")
+
 #: Seconds that a session lives without being used, where nothing is said: two weeks.
 TIMEOUT = 14 * 24 * 3600
 
@@ -127,6 +130,6 @@ def _check(name: str, value: Any) -> str | None:
         return f"session.unkept is {value!r}; it takes {called}."
     if name == "samesite" and value not in ("Lax", "Strict", "None", ""):
         return f"session.samesite is {value!r}; it takes {called}."
-    if name in _NOT_IN and re.search(_NOT_IN[name], value):
+    if name in _NOT_IN and value not in _USUAL and re.search(_NOT_IN[name], value):
         return f"session.{name} is {value!r}, which holds a character that a cookie cannot have there."
     return None

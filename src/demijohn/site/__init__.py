@@ -11,7 +11,6 @@ import bottle
 
 from demijohn import config
 from demijohn.config import Config
-from demijohn.errorpages import error_page
 from demijohn.health.maintenance import KEY as MAINTENANCE
 from demijohn.site.parts import install_parts
 from demijohn.site.safety import apps_in, make_throttle, share_safety
@@ -180,6 +179,8 @@ class Site(bottle.Bottle):
     def default_error_handler(self, res: Any) -> Any:
         if not self._cased:
             return super().default_error_handler(res)
+        from demijohn.errorpages import error_page
+
         return error_page(
             res,
             self._own_error_page,

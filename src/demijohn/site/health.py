@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from demijohn.health import Check, Health
 from demijohn.health.maintenance import Maintenance
 from demijohn.health.notice import KEY, OFF, ON
-from demijohn.shared.errors import SharedDownError
 
 if TYPE_CHECKING:
     from demijohn.config import Config
@@ -111,6 +110,8 @@ def _reader(site: Site) -> Callable[[], bytes | None] | None:
     cache = lru_cache(maxsize=1)(partial(in_memcached, site))
 
     def find() -> bytes | None:
+        from demijohn.shared.errors import SharedDownError
+
         down = None
         # To connect to an SQLite file would make it; and SQLAlchemy is not imported for nothing.
         if url and (file is None or os.path.exists(file)):
@@ -141,6 +142,8 @@ class _Table:
                 if not self._site.db.has_table(TABLE, seconds=PATIENCE):
                     return None
             except Exception as error:
+                from demijohn.shared.errors import SharedDownError
+
                 raise SharedDownError("the database", error) from error
             self._shared = in_database(self._site)
             assert self._shared is not None

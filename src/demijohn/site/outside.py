@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from demijohn.config.rules import LOOPBACK
 from demijohn.security.headers import Headers
 from demijohn.security.hosts import Hosts
-from demijohn.security.https import Https
 from demijohn.security.proxies import Proxies
 
 if TYPE_CHECKING:
     from demijohn.config import Config
+    from demijohn.security.https import Https
 
 
 def make_proxies(settings: Config) -> Proxies:
@@ -41,7 +41,11 @@ def make_hosts(settings: Config) -> Hosts:
 
 def make_https(settings: Config) -> Https | None:
     """None where nobody is redirected."""
-    return Https() if settings["security.https"] is True else None
+    if settings["security.https"] is not True:
+        return None
+    from demijohn.security.https import Https
+
+    return Https()
 
 
 def make_headers(settings: Config) -> Headers:
