@@ -152,7 +152,7 @@ def test_boot_loads_one_profile_and_nothing_that_writes_files() -> None:
         [sys.executable, "-c", program, ROOT], env=environ, capture_output=True, text=True, check=True
     )
     names = {name.removeprefix("demijohn.hosts.") for name in done.stdout.split()}
-    assert names == {"addresses", "heroku", "host", "plan"}
+    assert names == {"addresses", "heroku", "host"}
 
 
 def test_somebody_elses_host_comes_in_by_an_entry_point(tmp_path: Path) -> None:
