@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.services import missing
+from tests.services import PATIENCE, missing
 
 OPTIONS = [
     "--no-sandbox",  # the tests may run as root
@@ -25,7 +25,7 @@ OPTIONS = [
 def chromium() -> Iterator[Browser]:
     path = shutil.which("chromium") or missing("chromium is not installed: apt-get install chromium.")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=OPTIONS)
+        browser = playwright.chromium.launch(executable_path=path, args=OPTIONS, timeout=PATIENCE * 1000)
         try:
             yield browser
         finally:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import sqlalchemy
 
-from tests.services import HOST, free_port
+from tests.services import HOST, PATIENCE, free_port
 
 
 class Gate:
@@ -88,7 +88,7 @@ class Gate:
     def __exit__(self, *exc: object) -> None:
         self.close()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(PATIENCE)
 
     def _let_in(self, door: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -122,7 +122,7 @@ class Gate:
                     answered.clear()
                     self._swallowing = answered
                     far.sendall(data)
-                    answered.wait(10)
+                    answered.wait(PATIENCE)
                     act()
                     self._swallowing, self._acts = None, False
                 else:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.readonly import Sealed
-from tests.services import HOST, free_port, until
+from tests.services import HOST, PATIENCE, free_port, until
 from tests.site.serving import OURS as OURS
 from tests.site.serving import clean_environment as clean_environment
 
@@ -46,7 +46,7 @@ def running(
         finally:
             server.terminate()
             try:
-                server.wait(20)
+                server.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 server.kill()
                 raise

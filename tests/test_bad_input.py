@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import SERVERS, Server, serving
-from tests.services import HOST
+from tests.services import HOST, PATIENCE
 from tests.sites import ROOT, clean_environment
 
 FORM = "application/x-www-form-urlencoded"
@@ -33,7 +33,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def ask(server: Server, text: bytes) -> tuple[int, str]:
     """Send bytes as they are. The status and the body of the answer."""
     answer = b""
-    with socket.create_connection((HOST, server.port), timeout=20) as connection:
+    with socket.create_connection((HOST, server.port), timeout=PATIENCE) as connection:
         connection.sendall(text)
         connection.shutdown(socket.SHUT_WR)
         while piece := connection.recv(65536):

@@ -16,7 +16,7 @@ import pytest
 
 from tests.readonly import readonly
 from tests.servers import ROOT
-from tests.services.process import HOST, free_port, until
+from tests.services.process import HOST, PATIENCE, free_port, until
 from tests.sites import clean_environment
 from tests.uploads import APP, settings
 
@@ -43,7 +43,7 @@ class Sealed(NamedTuple):
     port: int
 
     def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(HOST, self.port, timeout=60)
+        return http.client.HTTPConnection(HOST, self.port, timeout=PATIENCE)
 
     def processes(self) -> list[int]:
         found = [self.process.pid]
@@ -79,7 +79,7 @@ def sealed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             yield server
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(PATIENCE)
             log.seek(0)
             said = log.read().decode(errors="replace")
             print(said)

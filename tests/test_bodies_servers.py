@@ -10,7 +10,7 @@ import pytest
 
 from tests.apps.bodies import LIMIT
 from tests.servers import SERVERS, Server, serving
-from tests.services.process import HOST
+from tests.services.process import HOST, PATIENCE
 
 HEAD = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -32,7 +32,7 @@ class Reply(NamedTuple):
 def send(server: Server, data: bytes, *, and_close: bool = True) -> Reply:
     """Send `data` as it is, then nothing more."""
     reply = bytearray()
-    with socket.create_connection((HOST, server.port), timeout=20) as connection:
+    with socket.create_connection((HOST, server.port), timeout=PATIENCE) as connection:
         try:
             connection.sendall(data)
             if and_close:

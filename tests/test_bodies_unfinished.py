@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.servers import Server
-from tests.services.process import HOST, until
+from tests.services.process import HOST, PATIENCE, until
 from tests.uploads import uploads
 
 FORM = (
@@ -81,7 +81,7 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def exchange(place: Place, *pieces: bytes, finish: bool = True) -> bytes:
     """Send the pieces, and after them nothing more. What is answered; nothing if the connection is closed."""
-    with socket.create_connection((HOST, place.server.port), timeout=20) as connection:
+    with socket.create_connection((HOST, place.server.port), timeout=PATIENCE) as connection:
         reply = b""
         with contextlib.suppress(ConnectionError):
             for piece in pieces:
@@ -130,7 +130,7 @@ def test_what_is_whole_is_kept(place: Place, way: str) -> None:
 
 def slowly(place: Place, first: bytes, *, silent: bool = False) -> bytes:
     """Send the first bytes, and then one now and then until there is an answer."""
-    with socket.create_connection((HOST, place.server.port), timeout=20) as connection:
+    with socket.create_connection((HOST, place.server.port), timeout=PATIENCE) as connection:
         connection.sendall(first)
         connection.settimeout(0.1)
         reply, until = b"", time.monotonic() + 20
@@ -171,7 +171,7 @@ def test_the_slow_do_not_keep_the_others_from_being_answered(place: Place) -> No
     data = WAYS["form"].whole()
     with contextlib.ExitStack() as stack:
         for _ in range(8):  # more than there are threads
-            connection = stack.enter_context(socket.create_connection((HOST, place.server.port), timeout=20))
+            connection = stack.enter_context(socket.create_connection((HOST, place.server.port), timeout=PATIENCE))
             connection.sendall(data[:-100])
         until(lambda: status(exchange(place, data)) == 200, "The server answers nobody but the slow.")
     place.folder.joinpath("files", "f.bin").unlink()
@@ -180,7 +180,7 @@ def test_the_slow_do_not_keep_the_others_from_being_answered(place: Place) -> No
 def test_a_body_may_take_longer_than_the_timeout_if_it_comes_fast_enough(place: Place) -> None:
     """15,000 bytes at 4 KiB a second buy 3.7 s beside the first one."""
     data = WAYS["streamed raw"].whole()
-    with socket.create_connection((HOST, place.server.port), timeout=20) as connection:
+    with socket.create_connection((HOST, place.server.port), timeout=PATIENCE) as connection:
         connection.sendall(data[:-8])
         for byte in data[-8:]:
             time.sleep(0.2)  # longer than the timeout in all: it is the time itself that is tested

@@ -17,7 +17,7 @@ from demijohn import hosts
 from demijohn.deploy.bundle import make
 from demijohn.deploy.bundle.errors import BundleError
 from tests.bundles import files_in, put, small_site
-from tests.services import until
+from tests.services import PATIENCE, until
 from tests.sites import clean_environment
 
 
@@ -101,7 +101,7 @@ def test_who_breaks_off_finds_the_old_bundle_and_nothing_else(tmp_path: Path) ->
     with subprocess.Popen(command, env=clean_environment(), stderr=subprocess.PIPE, text=True) as process:
         until(lambda: len(os.listdir(tmp_path)) > 2, "the command is at work")
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=PATIENCE)
     assert "Traceback" not in said
     assert process.returncode == 130
     assert sorted(os.listdir(tmp_path)) == ["out", "site"]

@@ -18,7 +18,7 @@ from demijohn.cli import main
 from demijohn.deploy.bundle import private
 from tests.planted import Trial
 from tests.ready import demijohn_run
-from tests.services import until
+from tests.services import PATIENCE, until
 from tests.sites import ROOT, clean_environment
 from tests.test_rehearsal_sites import of_a_rehearsal
 
@@ -325,7 +325,7 @@ def test_whoever_is_told_to_stop_leaves_nothing_behind(trial: Trial, tmp_path: P
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         until(lambda: of_a_rehearsal(scratch), "No rehearsal begins.")
         process.send_signal(number)
-        assert process.wait(20) == 130
+        assert process.wait(PATIENCE) == 130
         assert process.stdout is not None
         assert b"Traceback" not in process.stdout.read()
     assert not of_a_rehearsal(scratch)

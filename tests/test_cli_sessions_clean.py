@@ -18,7 +18,7 @@ import pytest
 from demijohn.cli.clean import bound, run
 from demijohn.sessions.stores.sql import SqlStore
 from tests.places import TIMEOUT, Place, id_of
-from tests.services import MariaDB, until
+from tests.services import PATIENCE, MariaDB, until
 from tests.sites import clean_environment
 
 
@@ -76,7 +76,7 @@ def test_bar_where_somebody_looks(in_sqlite: Place) -> None:
             stdout=subprocess.PIPE,
             stderr=stderr,
             env=clean_environment(),
-            timeout=60,
+            timeout=PATIENCE,
         )
         os.set_blocking(seen, False)
         shown = os.read(seen, 100_000).decode()
@@ -103,7 +103,7 @@ def test_again_and_again_until_a_signal(in_sqlite: Place, way_out: signal.Signal
         in_sqlite.put(2, ends_in=-20)
         until(lambda: "Deleted 2" in out.read_text(), "It does not clean again.")
         process.send_signal(way_out)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
         first, *others = [line for line in out.read_text().splitlines() if line != "Nothing to delete."]
         assert first == "Cleaning every 1 s (Ctrl+C stops)."
         assert others == [
@@ -151,7 +151,7 @@ def test_a_database_that_is_down_does_not_end_it(in_cached: Place, mariadb: Mari
         mariadb.start()
         until(lambda: in_cached.left() == 0, "It does not go on.")
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 def test_unused_sessions_are_deleted_by_force(place: Place) -> None:

@@ -50,7 +50,7 @@ class Terminal:
             return bool(found)
 
         try:
-            until(is_there, f"{words!r} is not shown.", 60)
+            until(is_there, f"{words!r} is not shown.")
         except BaseException:
             print(self.shown)
             raise
@@ -129,7 +129,7 @@ def test_ctrl_c_breaks_off_a_query_and_not_the_client(trove: Trove, opened: Call
     terminal = opened("shell")
     terminal.sees("> $")
     terminal.type(f"{_LONG[trove.site.db.engine.dialect.name]}\n")
-    until(lambda: busy(trove, terminal), "It does not begin.", 60)
+    until(lambda: busy(trove, terminal), "It does not begin.")
     terminal.type("\x03")
     terminal.sees("> $")
     terminal.type("SELECT 40 + 2;\n")
@@ -140,7 +140,7 @@ def test_ctrl_c_breaks_off_a_query_and_not_the_client(trove: Trove, opened: Call
 
 def test_ctrl_c_ends_a_command(trove: Trove, opened: Callable[..., Terminal]) -> None:
     terminal = opened("shell", _LONG[trove.site.db.engine.dialect.name])
-    until(lambda: busy(trove, terminal), "It does not begin.", 60)
+    until(lambda: busy(trove, terminal), "It does not begin.")
     terminal.type("\x03")
     assert terminal.ends() != 0
 
@@ -162,7 +162,7 @@ def test_prompt_of_our_own(trove: Trove, opened: Callable[..., Terminal]) -> Non
     if kind == "sqlite":
         terminal.sees("\n")
     else:
-        until(lambda: busy(trove, terminal), "It does not begin.", 60)
+        until(lambda: busy(trove, terminal), "It does not begin.")
     terminal.type("\x03")
     terminal.sees("sql> $")
     terminal.type("SELECT text FROM notes;\n")

@@ -17,7 +17,7 @@ from demijohn.database.data.sources import sources
 from demijohn.database.data.transaction import writing
 from demijohn.doors import load_site
 from demijohn.errors import DataError
-from tests.services import until
+from tests.services import PATIENCE, until
 from tests.sites import clean_environment
 from tests.trove import Trove
 
@@ -160,7 +160,7 @@ def test_two_at_the_same_moment(trove: Trove) -> None:
     path = notes(trove.root / "notes.csv", 3_000)
     command = trove.command("populate", str(path), "--if-empty")
     both = [subprocess.Popen(command, env=clean_environment(), stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    told = sorted(process.communicate(timeout=120)[0] for process in both)
+    told = sorted(process.communicate(timeout=PATIENCE)[0] for process in both)
     assert told == ["notes: 3,000 rows.\n", "notes: left alone, it holds rows.\n"]
     assert len(trove.rows("notes")) == 3_000
 
@@ -180,7 +180,7 @@ def test_one_waits_for_the_other(kind: str, asked: str, tmp_path: Path, request:
         with writing(engine) as first, engine.connect() as looker:
             first.execute(trove.table("notes").insert(), {"number": 1, "other": 2, "text": "first"})
             until(lambda: looker.exec_driver_sql(asked).scalar(), "It does not wait.")
-        assert process.communicate(timeout=60)[0] == "notes: left alone, it holds rows.\n"
+        assert process.communicate(timeout=PATIENCE)[0] == "notes: left alone, it holds rows.\n"
     assert len(trove.rows("notes")) == 1
     trove.close()
 

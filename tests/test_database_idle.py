@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import event
 
 from tests.client import Client
-from tests.services import MariaDB, PostgreSQL
+from tests.services import PATIENCE, MariaDB, PostgreSQL
 from tests.shop import Shop
 
 VISITORS = 20
@@ -63,7 +63,7 @@ def _open(url: str) -> tuple[Shop, Rests]:
     shop = Shop(url, pool_size=VISITORS, max_overflow=0, idle=IDLE)
     rests = Rests(shop)
     shop.read_and_write()
-    together = threading.Barrier(VISITORS, timeout=20)
+    together = threading.Barrier(VISITORS, timeout=PATIENCE)
 
     @shop.app.get("/together")
     def wait(db: Any) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from demijohn import Site
 from demijohn.errors import DemijohnError
 from tests.client import Client
-from tests.services import MariaDB
+from tests.services import PATIENCE, MariaDB
 from tests.shop import Shop
 
 
@@ -146,13 +146,13 @@ def test_a_thread_that_goes_on_is_no_leak(shop: Shop, caplog: pytest.LogCaptureF
         with shop.db.unit() as db:
             db.scalar(text("SELECT 1"))
             taken.set()
-            ended.wait(20)
+            ended.wait(PATIENCE)
 
     @shop.app.get("/")
     def handler(db: Any) -> str:
         threads.append(threading.Thread(target=work))
         threads[0].start()
-        taken.wait(20)
+        taken.wait(PATIENCE)
         return str(len(db.scalars(select(shop.Note)).all()))
 
     assert shop.client.get("/").text == "0"

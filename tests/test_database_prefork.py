@@ -14,7 +14,7 @@ import pytest
 
 from demijohn.sessions.stores.sql import SqlStore
 from tests.servers import serving
-from tests.services import MariaDB, PostgreSQL, until
+from tests.services import PATIENCE, MariaDB, PostgreSQL, until
 
 REQUESTS = 800  # each of five statements
 GUNICORN = ("--preload", "--workers=4", "--threads=4")
@@ -43,7 +43,7 @@ def test_no_connection_is_shared_by_two_workers(
     with serving(server, "tests.apps.forked:app", *options, env={"FORKED_URL": url}) as web:
 
         def ask(path: str) -> Any:
-            with urllib.request.urlopen(f"{web.url}{path}", timeout=30) as answer:  # noqa: S310
+            with urllib.request.urlopen(f"{web.url}{path}", timeout=PATIENCE) as answer:  # noqa: S310
                 return json.load(answer)
 
         def ask_anything(pause: float) -> Any:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from demijohn.database import Database as Plugin
 from tests.client import Answer, Client
-from tests.services import Database, MariaDB
+from tests.services import PATIENCE, Database, MariaDB
 from tests.shop import Shop
 
 
@@ -63,7 +63,7 @@ def test_a_lock_that_another_holds(shop: Shop) -> None:
 
 
 def test_of_two_who_wait_for_each_other_one_is_asked_to_come_again(shop: Shop) -> None:
-    both = threading.Barrier(2, timeout=20)
+    both = threading.Barrier(2, timeout=PATIENCE)
 
     @shop.app.post("/<one>/<two>")
     def swap(db: Any, one: str, two: str) -> str:

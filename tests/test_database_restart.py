@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 from demijohn.database import Database as Plugin
 from tests.ledger import Ledger
 from tests.load import Web
-from tests.services import Database, MariaDB, PostgreSQL, until
+from tests.services import Database, MariaDB, PostgreSQL, lives, until
 from tests.services.wrapped import inside
 from tests.sites import ROOT, running
 
@@ -44,22 +44,16 @@ DOWN = 3.0  # seconds
 def kill(server: Database) -> None:
     """SIGKILL, to every process that the server is."""
     assert server.process is not None
-    pid = server.process.pid
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    server.process.kill()
+    with server.frozen():
+        children = server.children()
+        server.process.kill()
     for child in children:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(int(child), signal.SIGKILL)
+            os.kill(child, signal.SIGKILL)
     server.process.wait()
     (server.folder / "pid").unlink(missing_ok=True)
     server.process = None
-    until(lambda: not any(_lives(child) for child in children), "A process of the server lives on.")
-
-
-def _lives(pid: str) -> bool:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
+    until(lambda: not any(lives(child) for child in children), "A process of the server lives on.")
 
 
 def stop(server: Database) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.orm.exc import DetachedInstanceError
 
 from demijohn.errors import OutsideRequestError, SessionEndedError
 from tests.client import Client
+from tests.services import PATIENCE
 from tests.shop import Shop
 
 
@@ -82,7 +83,7 @@ def test_a_session_handed_to_a_thread_that_outlives_the_request(shop: Shop) -> N
         db.add(note)
 
         def later() -> None:
-            ended.wait(20)
+            ended.wait(PATIENCE)
             for use in (lambda: db.get(shop.Note, 1), lambda: db.add(shop.Note(text="late")), db.commit, db.begin):
                 with pytest.raises(SessionEndedError) as caught:
                     use()
@@ -155,7 +156,7 @@ def test_more_visitors_than_connections_wait(database_url: str) -> None:
         return "ok"
 
     def visit(number: int) -> int:
-        together.wait(20)
+        together.wait(PATIENCE)
         return Client(shop.app).post(f"/{number}").status
 
     with ThreadPoolExecutor(8) as threads:

@@ -72,7 +72,7 @@ def test_while_the_server_is_down_a_503_and_then_as_before(kind: str, request: p
         assert answer.header("Retry-After") == "2"
         assert "Traceback" not in answer.text
     server.start()
-    until(lambda: shop.client.get("/read").text == "first", "The site did not find that the server is back.", 3)
+    until(lambda: shop.client.get("/read").text == "first", "The site did not find that the server is back.")
     assert shop.client.post("/write").status == 200
     shop.db.close()
 

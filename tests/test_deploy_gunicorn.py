@@ -20,7 +20,7 @@ from demijohn import hosts
 from demijohn.deploy.gunicorn import settings
 from demijohn.hosts import Host, Limits, Proxies
 from tests.readonly import Sealed
-from tests.services import HOST, free_port, until
+from tests.services import HOST, PATIENCE, free_port, until
 from tests.sites import ROOT, answers, clean_environment
 
 NAMES = [name for name in hosts.MARKS if hosts.find(name).start]
@@ -210,7 +210,7 @@ def test_the_command_line_is_stronger_and_the_site_hears_of_it(folder: Path, tmp
             assert _ask(port, {})["DEMIJOHN_SERVER_THREADS"] == "3"
         finally:
             server.terminate()
-            server.wait(30)
+            server.wait(PATIENCE)
     assert "rror" not in log.read_text()
 
 
@@ -261,7 +261,7 @@ def _print_config(site: Path, *options: str, **environ: str) -> str:
 
 def _ask(port: int, headers: dict[str, str]) -> dict[str, str]:
     request = urllib.request.Request(f"http://{HOST}:{port}/", headers=headers)
-    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
         said: dict[str, str] = json.loads(answer.read())
     return said
 

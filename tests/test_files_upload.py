@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.servers import Server, serving
-from tests.services import HOST
+from tests.services import HOST, PATIENCE
 
 MB = 1024 * 1024
 SIZE = 30 * MB
@@ -36,7 +36,7 @@ class Reply(NamedTuple):
 
 def ask(server: Server, method: str, path: str, body: Any = None, **headers: str) -> Reply:
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
-    with contextlib.closing(http.client.HTTPConnection(HOST, server.port, timeout=60)) as connection:
+    with contextlib.closing(http.client.HTTPConnection(HOST, server.port, timeout=PATIENCE)) as connection:
         connection.request(method, path, body, headers)
         with connection.getresponse() as answer:
             return Reply(answer.status, answer.headers, answer.read())

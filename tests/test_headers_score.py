@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.services import PATIENCE
 from tests.site.serving import served
 from tests.site.visitor import PASSWORD, unique
 
@@ -110,7 +111,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 def ask(port: int, path: str, scheme: str = "https", body: str | None = None, cookie: str = "") -> Seen:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     headers = {"X-Forwarded-Proto": scheme, "X-Forwarded-For": "203.0.113.9", "Cookie": cookie}
     if body is not None:
         headers |= {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}

@@ -18,7 +18,7 @@ from demijohn.database import faults, health
 from demijohn.health import LIVE, READY, Health
 from tests.client import Client
 from tests.projects import Project
-from tests.services import Database, Memcached, Redis, until
+from tests.services import PATIENCE, Database, Memcached, Redis, until
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_while_the_database_is_down(server: Database, url: str, tmp_path: Path) 
     assert ready(visitor) == (503, {"ready": False, "database": "not answering"})
     assert visitor.get(LIVE).status == 200
     server.start()
-    until(lambda: ready(visitor)[0] == 200, "The site did not find that the server is back.", 5)
+    until(lambda: ready(visitor)[0] == 200, "The site did not find that the server is back.")
     with server.statements() as seen:
         assert visitor.get(LIVE).status == 200
     assert seen == []
@@ -128,7 +128,7 @@ def test_a_database_that_takes_connections_and_says_nothing(server: Database, ur
                 site.db.engine.dialect.outage.over()  # type: ignore[attr-defined]  # let it be asked again at once
     finally:
         health.PATIENCE = patience
-    until(lambda: ready(visitor)[0] == 200, "The site did not find that the server goes on.", 5)
+    until(lambda: ready(visitor)[0] == 200, "The site did not find that the server goes on.")
     assert site.db.alone(sqlalchemy.text("SELECT 1"), {})[0] == [(1,)]
     site.sessions.close()
     site.db.close()
@@ -291,14 +291,14 @@ def test_while_one_finds_out_others_are_told_what_was_known(app: bottle.Bottle) 
         if begun.is_set():
             return True
         begun.set()
-        assert go_on.wait(20)
+        assert go_on.wait(PATIENCE)
         return False
 
     health = app.install(Health({"queue": slow}))
     health._found, health._found_at = {"queue": (True, "answers")}, -100.0
     first = threading.Thread(target=health.findings)
     first.start()
-    assert begun.wait(20)
+    assert begun.wait(PATIENCE)
     assert health.findings() == {"queue": (True, "answers")}
     go_on.set()
     first.join()

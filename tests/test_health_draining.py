@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.hosts import Instance
-from tests.services import HOST, until
+from tests.services import HOST, PATIENCE, until
 from tests.sites import ROOT
 from tests.upstreams import front
 
@@ -70,7 +70,7 @@ class Asked:
     """A request whose answer is waited for elsewhere."""
 
     def __init__(self, instance: Instance, path: str) -> None:
-        self.connection = http.client.HTTPConnection(HOST, instance.port, timeout=30)
+        self.connection = http.client.HTTPConnection(HOST, instance.port, timeout=PATIENCE)
         self.connection.request("GET", path)
 
     def answer(self) -> tuple[int, str]:
@@ -88,7 +88,7 @@ def ready(connection: http.client.HTTPConnection) -> tuple[int, dict[str, object
 @contextlib.contextmanager
 def kept(instance: Instance) -> Iterator[http.client.HTTPConnection]:
     """A load balancer's connection, which it keeps open."""
-    connection = http.client.HTTPConnection(HOST, instance.port, timeout=30)
+    connection = http.client.HTTPConnection(HOST, instance.port, timeout=PATIENCE)
     with contextlib.closing(connection):
         assert ready(connection) == (200, {"ready": True})
         yield connection
@@ -104,7 +104,7 @@ def test_gunicorn_finishes_and_says_that_it_ends(folder: Path) -> None:
         assert ready(balancer) == (503, {"ready": False, "process": "about to end"})
         (folder / "go on").touch()
         assert begun.answer() == (200, "whole")
-        assert instance.process.wait(20) == 0
+        assert instance.process.wait(PATIENCE) == 0
         assert "Traceback" not in instance.said()
 
 
@@ -118,14 +118,14 @@ def test_for_a_load_balancer_that_asks_gunicorn_goes_on_for_a_while(folder: Path
             assert ready(balancer) == (503, {"ready": False, "process": "about to end"})
         for process in instance.processes()[1:]:
             os.kill(process, signal.SIGTERM)  # for the second time
-        assert instance.process.wait(20) == 0
+        assert instance.process.wait(PATIENCE) == 0
 
 
 def test_after_the_while_it_ends(folder: Path) -> None:
     with gunicorn(folder, DEMIJOHN_SERVER_DRAIN="1") as instance:
         assert instance.process is not None
         instance.process.send_signal(signal.SIGTERM)
-        assert instance.process.wait(20) == 0
+        assert instance.process.wait(PATIENCE) == 0
 
 
 def test_what_waits_in_the_queue_is_answered(folder: Path) -> None:
@@ -152,7 +152,7 @@ def test_demijohn_run_finishes_too(folder: Path, signal_: signal.Signals) -> Non
         until(lambda: _refuses(instance), "The socket is still open.")
         (folder / "go on").touch()
         assert begun.answer() == (200, "whole")
-        assert instance.process.wait(20) == 0
+        assert instance.process.wait(PATIENCE) == 0
 
 
 def test_behind_nginx_one_of_two_is_replaced_and_nobody_notices(folder: Path) -> None:
@@ -163,7 +163,7 @@ def test_behind_nginx_one_of_two_is_replaced_and_nobody_notices(folder: Path) ->
     def write(port: int, number: int) -> None:
         while not leaving.is_set():
             body = f"{number} {len(ends)}".encode()
-            connection = http.client.HTTPConnection(HOST, port, timeout=30)
+            connection = http.client.HTTPConnection(HOST, port, timeout=PATIENCE)
             try:
                 with contextlib.closing(connection):
                     connection.request("POST", "/", body)
@@ -181,7 +181,7 @@ def test_behind_nginx_one_of_two_is_replaced_and_nobody_notices(folder: Path) ->
                 _wait_for_more(ends)
                 assert instance.process is not None
                 instance.process.send_signal(signal.SIGTERM)
-                assert instance.process.wait(30) == 0
+                assert instance.process.wait(PATIENCE) == 0
                 _wait_for_more(ends)
                 instance.process = None
                 instance.start()
@@ -194,7 +194,7 @@ def test_behind_nginx_one_of_two_is_replaced_and_nobody_notices(folder: Path) ->
 
 def _wait_for_more(ends: list[object]) -> None:
     goal = len(ends) + 50
-    until(lambda: len(ends) >= goal, f"Nobody is served any more: {ends[-5:]}", 60)
+    until(lambda: len(ends) >= goal, f"Nobody is served any more: {ends[-5:]}")
 
 
 def _refuses(instance: Instance) -> bool:

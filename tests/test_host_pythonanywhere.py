@@ -73,7 +73,7 @@ def test_touching_the_file_reloads_the_site_and_loses_nobody(instance: Instance,
     with Load(instance.url) as load:
         load.answered(50)
         os.utime(wsgi_file)
-        until(lambda: before.isdisjoint(_workers(instance)) and _workers(instance), "It does not reload.", 60)
+        until(lambda: before.isdisjoint(_workers(instance)) and _workers(instance), "It does not reload.")
         load.answered(50)
     assert set(load.ends) == {200}, load.ends
 

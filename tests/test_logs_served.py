@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.readonly import Sealed
-from tests.services import HOST, free_port, until
+from tests.services import HOST, PATIENCE, free_port, until
 from tests.sites import ROOT, answers, clean_environment
 
 CONFIG = """
@@ -71,7 +71,7 @@ class Served:
         headers["Cookie"] = "session=planted-session-of-ann"
         request = urllib.request.Request(self.url + path, headers=headers)  # noqa: S310
         try:
-            answer = urllib.request.urlopen(request, timeout=20)  # noqa: S310
+            answer = urllib.request.urlopen(request, timeout=PATIENCE)  # noqa: S310
         except urllib.error.HTTPError as error:
             answer = error
         with answer:
@@ -80,7 +80,7 @@ class Served:
 
     def stop(self) -> tuple[str, str]:
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(20)
+        self.process.wait(PATIENCE)
         return (self.folder / "out").read_text(), (self.folder / "err").read_text()
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from tests.hosts import SECRET, Instance
 from tests.hosts import run as run_command
-from tests.services import MariaDB, Memcached, until
+from tests.services import PATIENCE, MariaDB, Memcached, until
 from tests.sites import ROOT
 from tests.upstreams import front
 
@@ -81,7 +81,7 @@ def copies(
 
 def asked(url: str, data: bytes | None = None, **headers: str) -> tuple[int, Any, str]:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=PATIENCE) as answer:  # noqa: S310
             return answer.status, answer.headers, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:

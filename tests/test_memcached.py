@@ -264,7 +264,7 @@ def test_it_is_found_again_when_it_is_back(client: Memcached, memcached: Server,
             memcached.stop()
         assert not is_up(client)
     memcached.start()
-    until(lambda: is_up(client), "The client does not find the server again.", seconds=5)
+    until(lambda: is_up(client), "The client does not find the server again.")
     assert client.get(b"k") == b"v"
 
 
@@ -304,7 +304,7 @@ def test_the_log_hears_of_it_once(
         with pytest.raises(MemcachedDownError):
             client.gets(b"k")
     memcached.start()
-    until(lambda: is_up(client), "The client does not find the server again.", seconds=5)
+    until(lambda: is_up(client), "The client does not find the server again.")
     assert client.gets(b"k")[0] == b"v"
     mine = [record.getMessage() for record in caplog.records if record.name == "demijohn.memcached"]
     assert len(mine) == 2
@@ -334,7 +334,7 @@ def test_a_unix_socket(kind: str) -> None:
         assert client.gets(b"k")[0] == b"v"
         with server.frozen():
             assert not is_up(client)
-        until(lambda: is_up(client), "The client does not find the server again.", seconds=5)
+        until(lambda: is_up(client), "The client does not find the server again.")
         server.kill()
         with pytest.raises(MemcachedDownError):
             client.gets(b"k")

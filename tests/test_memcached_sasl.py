@@ -15,7 +15,7 @@ from demijohn import outage
 from demijohn.config.secret import Secret
 from demijohn.errors import MemcachedDownError
 from demijohn.memcached import Memcached
-from tests.services import SaslMemcached, until
+from tests.services import PATIENCE, SaslMemcached, until
 
 # pylibmc's libsasl looks for its plugins once in a process, so that each test of it is a process of its own.
 SCRIPT = """
@@ -120,24 +120,26 @@ def test_down_and_frozen_and_back(client: Memcached, server: SaslMemcached) -> N
     client.set(b"k", b"v", 60)
     with server.frozen(), pytest.raises(MemcachedDownError):
         client.gets(b"k")
-    until(back, "The client does not find the server again.", seconds=5)
+    until(back, "The client does not find the server again.")
     client.close()
     with server.frozen(), pytest.raises(MemcachedDownError):  # as it signs in
         client.gets(b"k")
-    until(back, "The client does not find the server again.", seconds=5)
+    until(back, "The client does not find the server again.")
     server.restart()
     assert client.get(b"k") is None
     server.kill()
     with pytest.raises(MemcachedDownError):
         client.delete(b"k")
     server.start()
-    until(back, "The client does not find the server again.", seconds=5)
+    until(back, "The client does not find the server again.")
 
 
 def pylibmc_says(server: SaslMemcached, password: str, plugins: str) -> subprocess.CompletedProcess[str]:
     pytest.importorskip("pylibmc", reason="pylibmc has no wheel for this Python", exc_type=ImportError)
     command = [sys.executable, "-c", SCRIPT, server.address, server.username, password]
-    return subprocess.run(command, env={**os.environ, "SASL_PATH": plugins}, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        command, env={**os.environ, "SASL_PATH": plugins}, capture_output=True, text=True, timeout=PATIENCE
+    )
 
 
 @pytest.fixture

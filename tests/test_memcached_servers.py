@@ -27,7 +27,7 @@ def test_several_servers_share_the_keys(kind: str) -> None:
         with one.frozen():  # whose keys are an error, and those of the other as before
             assert all(is_up(client, key) == (key in held[1]) for key in keys)
             assert all(client.get(key) == b"v" for key in held[1])
-        until(lambda: sum(is_up(client, key) for key in keys) == len(keys), "It is not found again.", seconds=5)
+        until(lambda: sum(is_up(client, key) for key in keys) == len(keys), "It is not found again.")
         client.close()
 
 

@@ -15,7 +15,7 @@ import sqlalchemy
 
 from tests.projects import Project
 from tests.readonly import readonly
-from tests.services import MariaDB, until
+from tests.services import PATIENCE, MariaDB, until
 from tests.sites import clean_environment
 
 WAITS = "Another process is migrating this database."
@@ -82,11 +82,11 @@ def slow(tmp_path: Path, database_url: str) -> Slow:
 
 def test_ten_at_the_same_moment(slow: Slow) -> None:
     with slow.running(10) as processes:
-        until(lambda: sum(WAITS in text for text in slow.said()) == 9, "Nine do not come to waiting.", 100)
-        until(slow.runs, "The one with the lock does not come to migrating.", 60)
+        until(lambda: sum(WAITS in text for text in slow.said()) == 9, "Nine do not come to waiting.")
+        until(slow.runs, "The one with the lock does not come to migrating.")
         assert len(slow.runs()) == 1
         slow.go.touch()
-        statuses, _ = processes.communicate(timeout=100)
+        statuses, _ = processes.communicate(timeout=PATIENCE)
     assert statuses.split() == ["0"] * 10
     assert sum("Ran first (first).\nRan second (second).\n" in text for text in slow.said()) == 1
     assert all(text.endswith("The database is at second.\n") for text in slow.said())
@@ -97,13 +97,13 @@ def test_ten_at_the_same_moment(slow: Slow) -> None:
 
 def test_one_that_is_killed_is_in_nobodys_way(slow: Slow, capsys: pytest.CaptureFixture[str]) -> None:
     with slow.running(1) as processes:
-        until(slow.runs, "It does not come to migrating.", 60)
+        until(slow.runs, "It does not come to migrating.")
         assert slow.db("upgrade", "--wait", "0.2") == 1
         said = capsys.readouterr()
         assert f"{WAITS} Waiting for it, 0.2 s at most." in said.err
         assert "Another process has been migrating this database for 0.2 s" in said.out
         os.kill(int(slow.runs()[0]), signal.SIGKILL)
-        assert processes.communicate(timeout=60)[0] == "-9\n"
+        assert processes.communicate(timeout=PATIENCE)[0] == "-9\n"
     if slow.url.startswith("mysql"):
         slow.execute("DROP TABLE slow")  # MariaDB keeps what the one that was killed had made
     slow.does("upgrade")
@@ -162,7 +162,7 @@ def test_two_databases_of_one_server_do_not_wait_for_each_other(
     other.go.touch()
     try:
         with slow.running(1):
-            until(slow.runs, "It does not come to migrating.", 60)
+            until(slow.runs, "It does not come to migrating.")
             other.does("upgrade", "--wait", "0.1")
     finally:
         mariadb.drop("other_site")
@@ -174,7 +174,7 @@ def test_nothing_but_the_database_is_written(tmp_path: Path, mariadb_url: str) -
     environment = {k: v for k, v in clean_environment().items() if k != "PYTHONDONTWRITEBYTECODE"}
     for _ in range(2):
         done = subprocess.run(
-            readonly(project.command("upgrade")), capture_output=True, text=True, env=environment, timeout=60
+            readonly(project.command("upgrade")), capture_output=True, text=True, env=environment, timeout=PATIENCE
         )
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.endswith("second.\n")

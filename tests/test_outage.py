@@ -119,7 +119,7 @@ def test_a_fork_in_the_middle_of_it_does_not_hang_the_child(outage: Outage) -> N
             os._exit(2)
 
     try:
-        until(lambda: _has_ended(child), "The child hangs.", seconds=5)
+        until(lambda: _has_ended(child), "The child hangs.")
     finally:
         os.kill(child, 9)
         status = os.waitpid(child, 0)[1]

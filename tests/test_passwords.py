@@ -16,6 +16,7 @@ import pytest
 
 from demijohn.errors import DemijohnError, PasswordError
 from demijohn.security import argon2, check_password, crunching, hash_password, needs_rehash, passwords, scrypt
+from tests.services import PATIENCE
 
 # Section 12 of RFC 7914, the third vector: what any other library makes of the same password and salt.
 RFC_7914 = (
@@ -317,7 +318,7 @@ def test_no_more_than_two_are_hashed_at_a_time(crunchers: None) -> None:
         with counting:
             at_once += 1
             most = max(most, at_once)
-        both.wait(20)  # two run at the same time, or this breaks
+        both.wait(PATIENCE)  # two run at the same time, or this breaks
         with counting:
             at_once -= 1
 
@@ -344,7 +345,7 @@ def test_a_fork_hashes_with_threads_of_its_own(cheap: None) -> None:
     stored = hash_password("secret")
     child = os.fork()
     if child == 0:
-        signal.alarm(20)  # or it would wait for its parent's threads for good
+        signal.alarm(int(PATIENCE))  # or it would wait for its parent's threads for good
         os._exit(0 if check_password("secret", stored) and not check_password("guess", stored) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert check_password("secret", stored)

@@ -18,6 +18,7 @@ from demijohn.rehearsal.router import routing
 from tests.apps import whois
 from tests.client import Client
 from tests.services import HOST as LOCAL
+from tests.services import PATIENCE
 from tests.sites import clean_environment
 from tests.test_proxies import FOR, LIAR, NAME, PEER, PROTO, VISITOR
 
@@ -80,7 +81,7 @@ def port(host: hosts.Host) -> Iterator[int]:
 
 def ask(port: int, headers: dict[str, str], address: str = "127.0.0.3") -> dict[str, Any]:
     """What the site knows of somebody who comes from `address`."""
-    connection = HTTPConnection(LOCAL, port, timeout=20, source_address=(address, 0))
+    connection = HTTPConnection(LOCAL, port, timeout=PATIENCE, source_address=(address, 0))
     connection.request("GET", "/who", headers={"Host": "site.example", **headers})
     answer = connection.getresponse()
     text = answer.read()

@@ -20,7 +20,7 @@ from tests.hosts.uwsgi import uwsgi
 from tests.readonly import Sealed
 from tests.servers import serving
 from tests.services import HOST as LOCAL
-from tests.services import free_port, program, until
+from tests.services import PATIENCE, free_port, program, until
 from tests.sites import ROOT, clean_environment, running
 from tests.test_proxies import LIAR, VISITOR
 from tests.test_proxies_hosts import FORGED
@@ -56,7 +56,7 @@ http {{
 
 def ask(where: int | str, headers: dict[str, str], path: str = "/who") -> dict[str, Any]:
     """What the site knows of who asks with these headers, at a port or at a unix socket."""
-    connection = HTTPConnection(LOCAL, where if isinstance(where, int) else 80, timeout=30)
+    connection = HTTPConnection(LOCAL, where if isinstance(where, int) else 80, timeout=PATIENCE)
     if isinstance(where, str):
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.connect(where)

@@ -18,6 +18,7 @@ from demijohn.sessions import Sessions
 from demijohn.static import Static
 from demijohn.views import Views
 from tests.client import Client
+from tests.services import PATIENCE
 from tests.sites import ROOT, running
 
 README = (ROOT / "README.md").read_text()
@@ -33,7 +34,7 @@ def test_the_ten_line_site_says_what_it_is_said_to_say(tmp_path: Path) -> None:
     visitor = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
     with running([sys.executable, "-m", "demijohn", "run"], {}, tmp_path, [tmp_path]) as address:
         for path, answer in asked:
-            with visitor.open(address + path, timeout=20) as page:
+            with visitor.open(address + path, timeout=PATIENCE) as page:
                 assert page.read().decode() == answer + "\n"
 
 

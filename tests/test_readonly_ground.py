@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.readonly import SHM, Sealed, readonly
+from tests.services import PATIENCE
 from tests.services.wrapped import Process
 from tests.sites import clean_environment
 
@@ -118,4 +119,4 @@ while True:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(number)
-        assert process.wait(20) == 7
+        assert process.wait(PATIENCE) == 7

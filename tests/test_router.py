@@ -13,7 +13,7 @@ import pytest
 from demijohn.hosts import Limits, Proxies
 from demijohn.rehearsal.router import Router, routing
 from tests.servers import Server, serving
-from tests.services import HOST, until
+from tests.services import HOST, PATIENCE, until
 
 ONE_PROXY = Proxies(hops=1, client="X-Forwarded-For", scheme="X-Forwarded-Proto")
 
@@ -54,14 +54,14 @@ def rude(act: Callable[[socket.socket, bytes], None], closed: Callable[[], objec
 
 @contextlib.contextmanager
 def visiting(router: Router) -> Iterator[http.client.HTTPConnection]:
-    connection = http.client.HTTPConnection(HOST, router.port, timeout=20)
+    connection = http.client.HTTPConnection(HOST, router.port, timeout=PATIENCE)
     with contextlib.closing(connection):
         yield connection
 
 
 def raw(router: Router, *sent: bytes) -> bytes:
     """All that comes back to these bytes."""
-    with socket.create_connection((HOST, router.port), timeout=20) as connection:
+    with socket.create_connection((HOST, router.port), timeout=PATIENCE) as connection:
         for piece in sent:
             connection.sendall(piece)
         answer = b""
@@ -96,7 +96,7 @@ def test_one_connection_carries_all_kinds_of_requests(site: Server, keep_alive: 
 
 
 def test_a_visitor_that_asks_first_is_told_to_go_on(site: Server) -> None:
-    with routing(site.port) as router, socket.create_connection((HOST, router.port), timeout=20) as visitor:
+    with routing(site.port) as router, socket.create_connection((HOST, router.port), timeout=PATIENCE) as visitor:
         head = (
             b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
         )
@@ -173,11 +173,11 @@ def test_a_site_that_is_silent_is_given_up() -> None:
     release = threading.Event()
 
     def silent(_connection: socket.socket, _head: bytes) -> None:
-        release.wait(20)
+        release.wait(PATIENCE)
 
     def half(connection: socket.socket, _head: bytes) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
-        release.wait(20)
+        release.wait(PATIENCE)
 
     lines: list[str] = []
     with rude(silent) as port, routing(port, Limits(first_byte=0.2), tell=lines.append) as router:
@@ -252,4 +252,4 @@ def test_a_resting_connection_that_the_site_has_closed_is_not_used() -> None:
     with rude(act, closed.release) as port, routing(port, Limits(keep_alive=90), tell=lambda line: None) as router:
         for _ in range(3):
             assert raw(router, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").endswith(b"ok")
-            assert closed.acquire(timeout=20)
+            assert closed.acquire(timeout=PATIENCE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import socket
 import sqlite3
@@ -18,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.readonly import Sealed
-from tests.services import HOST, free_port, until
+from tests.services import HOST, PATIENCE, free_port, lives, until
 from tests.sites import clean_environment
 
 APP = """
@@ -79,7 +78,7 @@ class Running:
 
     def get(self, path: str = "/") -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(f"http://{HOST}:{self.port}{path}", timeout=20) as answer:
+            with urllib.request.urlopen(f"http://{HOST}:{self.port}{path}", timeout=PATIENCE) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -162,7 +161,7 @@ def test_what_makes_no_sense_is_answered_and_paints_nothing_on_the_terminal(site
 
 def test_a_port_that_is_taken_is_told(site: Running) -> None:
     with socket.create_server((HOST, site.port)), site.served() as process:
-        assert process.wait(20) == 1
+        assert process.wait(PATIENCE) == 1
     said = site.log.read_text()
     assert f"Cannot listen on {HOST}:{site.port}" in said
     assert f"demijohn run --port {site.port + 1}" in said
@@ -180,7 +179,7 @@ def test_it_ends_when_it_is_told(site: Running, how: signal.Signals) -> None:
     with site.served() as process:
         site.shows("first")
         process.send_signal(how)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
     with pytest.raises(OSError):  # noqa: PT011  (refused, in the words of the system)
         socket.create_connection((HOST, site.port), timeout=5)
 
@@ -208,7 +207,7 @@ def test_it_also_ends_when_it_is_told_in_the_middle_of_something(site: Running, 
         until(lambda: "Demijohn serves" in site.log.read_text(), "It does not serve.")
         with contextlib.suppress(OSError):  # no answer
             site.get()
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 def test_the_serving_process_does_not_outlive_a_killed_one(site: Running) -> None:
@@ -217,7 +216,7 @@ def test_the_serving_process_does_not_outlive_a_killed_one(site: Running) -> Non
         (child,) = Path(f"/proc/{process.inside}/task/{process.inside}/children").read_text().split()
         process.kill()
         process.wait()
-        until(lambda: not os.path.exists(f"/proc/{child}"), "The serving process lives on.")
+        until(lambda: not lives(int(child)), "The serving process lives on.")
 
 
 def test_without_reload_a_change_does_not_show(site: Running) -> None:

@@ -20,7 +20,7 @@ import pytest
 
 from demijohn.cli import main
 from demijohn.rehearsal.relay import Relay
-from tests.services import HOST, MariaDB, free_port, program, until
+from tests.services import HOST, PATIENCE, MariaDB, free_port, program, until
 from tests.site.visitor import Visitor, unique
 from tests.sites import OURS, ROOT, clean_environment
 from tests.test_rehearsal import HEAD, plant
@@ -57,7 +57,7 @@ class Running:
     def get(self, path: str, body: bytes | None = None, **headers: str) -> tuple[int, str]:
         request = urllib.request.Request(self.address + path, body, headers)  # noqa: S310
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -65,7 +65,7 @@ class Running:
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(PATIENCE)
 
 
 @contextlib.contextmanager
@@ -85,7 +85,7 @@ def as_host(host: str, root: Path = ROOT, path: str | None = None, **settings: s
             finally:
                 process.terminate()
                 try:
-                    process.wait(60)
+                    process.wait(PATIENCE)
                 finally:
                     process.kill()
                     print(running.log)
@@ -163,7 +163,7 @@ def test_what_needs_too_much_memory_is_ended(tmp_path: Path) -> None:
     with as_host("heroku", plant(tmp_path, SOURCE)) as running:
         with contextlib.suppress(OSError):  # it may be ended before it has answered
             running.get("/grow")
-        assert running.process.wait(60) == 1
+        assert running.process.wait(PATIENCE) == 1
         assert "and Heroku has 512 MB: it ends the site." in running.log
 
 

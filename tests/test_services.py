@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -14,7 +13,7 @@ import sqlalchemy
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
-from tests.services import Database, MariaDB, Memcached, PostgreSQL, Redis, Service, until
+from tests.services import Database, MariaDB, Memcached, PostgreSQL, Redis, Service, lives, until
 
 SERVICES: list[type[Service]] = [MariaDB, Memcached, PostgreSQL, Redis]
 DATABASES = ["mariadb", "postgresql"]
@@ -164,16 +163,7 @@ def test_nothing_outlives_tests_that_are_killed() -> None:
         assert tests.stdout is not None
         folder, *pids = tests.stdout.readline().split()
         assert len(pids) == len(SERVICES)
-        assert all(_alive(int(pid)) for pid in pids)
+        assert all(lives(int(pid)) for pid in pids)
         tests.send_signal(signal.SIGKILL)
-    until(lambda: not any(_alive(int(pid)) for pid in pids), "The servers run on.")
+    until(lambda: not any(lives(int(pid)) for pid in pids), "The servers run on.")
     until(lambda: not Path(folder).exists(), f"{folder} is still there.")
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-        # An orphan that has ended but that nobody has asked about is a zombie: dead, though it can be signalled.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (ProcessLookupError, FileNotFoundError):
-        return False

@@ -121,7 +121,7 @@ def test_an_old_cookie_s_copy_is_corrected_when_memcached_answers(pair: Pair, an
     with pair.memcached.frozen():
         count(ann)
     old = pair.there.visitor(before)
-    until(lambda: (user(ann), old.data()["count"])[1] == 1, "memcached goes on with an old copy.", seconds=5)
+    until(lambda: (user(ann), old.data()["count"])[1] == 1, "memcached goes on with an old copy.")
 
 
 def test_who_signs_out_while_memcached_is_frozen_stays_out(pair: Pair, ann: Visitor) -> None:
@@ -135,7 +135,7 @@ def test_who_signs_out_while_memcached_is_frozen_stays_out(pair: Pair, ann: Visi
         assert user(pair.there.visitor(before)) is None
     assert [user(pair.here.visitor(before)) for _ in range(20)] == [None] * 20
     # This process tells memcached as soon as it asks it for anything, and then the other knows.
-    until(lambda: (other.data(), user(pair.there.visitor(before)))[1] is None, "Signed in again.", seconds=5)
+    until(lambda: (other.data(), user(pair.there.visitor(before)))[1] is None, "Signed in again.")
     assert [user(pair.there.visitor(before)) for _ in range(5)] == [None] * 5
 
 
@@ -145,7 +145,7 @@ def test_who_is_signed_out_everywhere_while_memcached_is_frozen_stays_out(pair: 
     with pair.memcached.frozen():
         assert pair.here.sessions.end_all(42) == 1
     assert user(ann) is None
-    until(lambda: (other.data(), user(pair.at(pair.there, ann)))[1] is None, "Signed in again.", seconds=5)
+    until(lambda: (other.data(), user(pair.at(pair.there, ann)))[1] is None, "Signed in again.")
 
 
 def test_a_rotation_while_memcached_is_frozen_kills_the_old_id(pair: Pair, ann: Visitor) -> None:
@@ -154,7 +154,7 @@ def test_a_rotation_while_memcached_is_frozen_kills_the_old_id(pair: Pair, ann: 
         ann.run(lambda session: session.regenerate_id())
         assert user(ann) == 42
     assert user(pair.here.visitor(before)) is None
-    until(lambda: (user(ann), user(pair.there.visitor(before)))[1] is None, "The old id is alive.", seconds=5)
+    until(lambda: (user(ann), user(pair.there.visitor(before)))[1] is None, "The old id is alive.")
     follow(pair, ann)
 
 
@@ -209,7 +209,7 @@ def test_what_was_done_behind_a_cut_wire_is_told_when_it_is_mended(pair: Pair, a
 
         if done == "write":
             assert "~" in same.cookie, "by which its visitor sees it everywhere, told or not"
-        until(told, "memcached goes on with an old copy.", seconds=5)
+        until(told, "memcached goes on with an old copy.")
         pool.close()
 
 
@@ -252,7 +252,7 @@ def test_while_the_database_is_down_what_memcached_has_is_read(pair: Pair, ann: 
     assert (answer.status, answer.header("Retry-After"), answer.header("Set-Cookie")) == (503, "2", None)
     assert (ann.cookie, ann.data()) == (cookie, {"count": 0})
     pair.mariadb.start()
-    until(lambda: ann.send(lambda session: session.update(count=5)).status == 200, "It is not kept.", seconds=5)
+    until(lambda: ann.send(lambda session: session.update(count=5)).status == 200, "It is not kept.")
     assert pair.at(pair.there, ann).data() == {"count": 5}
 
 
@@ -265,7 +265,7 @@ def test_while_both_are_down_nobody_is_signed_out(pair: Pair, ann: Visitor) -> N
     assert ann.send(lambda session: session.update(count=5)).status == 503
     assert ann.cookie == cookie
     pair.mariadb.start()
-    until(lambda: user(ann) == 42, "The session is not read again.", seconds=5)
+    until(lambda: user(ann) == 42, "The session is not read again.")
     follow(pair, ann, 1)
 
 

@@ -62,7 +62,7 @@ def back(visitor: Client, user: str = "bob") -> None:
     def kept() -> bool:
         return visitor.get(f"/set/user/{user}").status == 200 and visitor.get("/get").text == user
 
-    until(kept, "The session is not kept again.", seconds=5)
+    until(kept, "The session is not kept again.")
 
 
 def test_the_visitor_is_anonymous_for_the_request_and_keeps_the_cookie(site: Site, ann: Client) -> None:
@@ -131,7 +131,7 @@ def test_a_server_that_is_silent_is_given_up(site: Site, ann: Client) -> None:
         assert ann.get("/set/user/eve").status == 503
         assert ann.get("/sign-out").status == 503
         assert ann.cookies == cookies
-    until(lambda: ann.get("/get").text != "None", "The session is not read again.", seconds=5)
+    until(lambda: ann.get("/get").text != "None", "The session is not read again.")
     back(ann)
 
 
@@ -142,7 +142,7 @@ def test_what_a_restart_leaves_is_as_the_store_says(name: str, request: pytest.F
         visitor = site.visitor()
         visitor.run(lambda session: session.login(42))
         site.server.restart()
-        until(lambda: visitor.get("/set/a/1").status == 200, "The session is not kept again.", seconds=5)
+        until(lambda: visitor.get("/set/a/1").status == 200, "The session is not kept again.")
         assert visitor.run(lambda session: session.user) == (42 if store.durable else None)
 
 

@@ -28,9 +28,9 @@ from demijohn.shared.memory import MemoryShared
 from demijohn.shared.sql import TABLE, SqlShared
 from tests.client import Client
 from tests.counting import KEY
+from tests.services import PATIENCE, until
 from tests.services import Database as Server
 from tests.services import Memcached as MemcachedServer
-from tests.services import until
 from tests.shares import opened
 from tests.sites import ROOT, clean_environment
 
@@ -132,7 +132,7 @@ def test_threads_are_each_told_another_count(shared: Shared) -> None:
     barrier = threading.Barrier(4)
 
     def count(_: int) -> list[int]:
-        barrier.wait(20)
+        barrier.wait(PATIENCE)
         return [shared.count("k", 60) for _ in range(10)]
 
     with ThreadPoolExecutor(4) as pool:
@@ -160,7 +160,7 @@ def test_processes_are_each_told_another_count(store: str, request: pytest.Fixtu
         for process in processes:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-        found = [json.loads(process.communicate("\n", timeout=60)[0]) for process in _told(processes)]
+        found = [json.loads(process.communicate("\n", timeout=PATIENCE)[0]) for process in _told(processes)]
     finally:
         for process in processes:
             process.kill()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.servers import Server, serving
+from tests.services import PATIENCE
 
 SMALL, LARGE = b"body { color: #123 }\n" * 100, os.urandom(1_000_000)
 
@@ -29,7 +30,7 @@ class Line:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
 
     def ask(self, method: str, path: str, **headers: str) -> tuple[int, Any, bytes]:
         if self._server.name == "uwsgi":  # which closes after each

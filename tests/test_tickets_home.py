@@ -23,7 +23,7 @@ from demijohn.tickets.waiting import MOST, Waiting
 from tests.client import Client
 from tests.faulty import Faulty
 from tests.servers import serving
-from tests.services import Database, MariaDB, Memcached, until
+from tests.services import PATIENCE, Database, MariaDB, Memcached, until
 
 ROOT = Path(__file__).parent.parent
 
@@ -110,7 +110,7 @@ def test_all_connections_of_the_site_may_be_taken(make: Any, url: str) -> None:
         from sqlalchemy import text
 
         db.execute(text("SELECT 1"))
-        gate.wait(20)
+        gate.wait(PATIENCE)
         raise InterruptedError("with a connection in its hands")
 
     began = time.monotonic()
@@ -151,13 +151,13 @@ def test_nothing_is_lost_while_the_database_is_down(make: Any, url: str, server:
         wait_for_more(300, "No storm while it is down.")
         assert faulty.ask("/database-down").status == 503
         server.start()
-        until(lambda: not home._outage.down, "Nobody has found it again.", 60)
+        until(lambda: not home._outage.down, "Nobody has found it again.")
     finally:
         stop.set()
         for thread in threads:
             thread.join()
     faulty.ask("/fine")  # the next request of any kind brings home what is left
-    until(lambda: faulty.ask("/fine").status == 200 and not waiting.any, "Something still waits.", 60)
+    until(lambda: faulty.ask("/fine").status == 200 and not waiting.any, "Something still waits.")
     tickets = faulty.tickets(flush=False)
     assert len(tickets) == 2, "an outage is no ticket"
     assert sum(ticket["count"] for ticket in tickets) == sum(asked) + 1
@@ -210,7 +210,7 @@ os._exit(0)
 """
     run = [sys.executable, "-c", program]
     others = [subprocess.Popen(run, cwd=ROOT) for _ in range(2)]
-    assert [other.wait(60) for other in others] == [0, 0]
+    assert [other.wait(PATIENCE) for other in others] == [0, 0]
     mariadb.start()
     assert faulty.counts() == {"RuntimeError": 62}
     records, _ = spill.look(faulty.site.need_memcached())
@@ -270,7 +270,7 @@ def test_an_error_whose_text_makes_a_ticket_holds_up_nobody() -> None:
 
     thread = threading.Thread(target=many, daemon=True)
     thread.start()
-    thread.join(30)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
     assert len(waiting.records()) == MOST
 
@@ -288,7 +288,7 @@ def test_several_processes_while_the_database_is_killed(
 
     def fail(url: str) -> int:
         try:
-            urllib.request.urlopen(url, timeout=20)  # noqa: S310
+            urllib.request.urlopen(url, timeout=PATIENCE)  # noqa: S310
         except urllib.error.HTTPError as error:
             error.close()
             return error.code

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from tests.chromium import chromium
 from tests.ready import demijohn_run
+from tests.services import PATIENCE
 from tests.site.serving import embedded as embedded
 from tests.site.visitor import PASSWORD
 from tests.sites import ROOT, clean_environment, running
@@ -19,6 +20,9 @@ GUNICORN = [sys.executable, "-m", "gunicorn", "--workers=2", "--config", str(ROO
 
 #: What the console says of each page that is refused.
 STATUS = "the server responded with a status of"
+
+
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +67,7 @@ def open_page(browser: Browser) -> Iterator[Open]:
     def open_page(address: str, width: int = 1280, *, refusals: bool = False, **options: object) -> Page:
         """:param refusals: pages with a status of 400 and above are expected, of which the console speaks."""
         context = browser.new_context(base_url=address, viewport={"width": width, "height": 800}, **options)  # type: ignore[arg-type]
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE * 1000)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda m: complaints.append(m.text) if not (refusals and STATUS in m.text) else None)

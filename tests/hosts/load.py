@@ -12,7 +12,7 @@ from collections import Counter
 from demijohn.hosts import Host
 from demijohn.rehearsal.router import routing
 from tests.hosts.instance import Instance
-from tests.services import until
+from tests.services import PATIENCE, until
 from tests.site.visitor import _Stay
 
 
@@ -34,7 +34,7 @@ class Load:
     def answered(self, more: int) -> None:
         """Wait until so many requests more have come to their end."""
         goal = self.ends.total() + more
-        until(lambda: self.ends.total() >= goal, f"Nobody is served any more: {self.ends}", 60)
+        until(lambda: self.ends.total() >= goal, f"Nobody is served any more: {self.ends}")
 
     def __enter__(self) -> Load:
         for thread in self._threads:
@@ -50,7 +50,7 @@ class Load:
         opener = urllib.request.build_opener(_Stay)  # a redirect leads to https, which the router only says it speaks
         while not self._leaving:
             try:
-                with opener.open(url, data, timeout=60) as answer:
+                with opener.open(url, data, timeout=PATIENCE) as answer:
                     answer.read()
                     end: int | str = answer.status
             except urllib.error.HTTPError as error:

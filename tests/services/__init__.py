@@ -6,11 +6,12 @@ from tests.services.database import Database
 from tests.services.mariadb import MariaDB
 from tests.services.memcached import Memcached, SaslMemcached, UnixMemcached
 from tests.services.postgresql import PostgreSQL
-from tests.services.process import HOST, Seen, Service, free_port, missing, program, until
+from tests.services.process import HOST, PATIENCE, Seen, Service, free_port, lives, missing, program, until
 from tests.services.redis import Redis
 
 __all__ = [
     "HOST",
+    "PATIENCE",
     "Database",
     "MariaDB",
     "Memcached",
@@ -21,6 +22,7 @@ __all__ = [
     "Service",
     "UnixMemcached",
     "free_port",
+    "lives",
     "missing",
     "program",
     "until",

@@ -53,16 +53,16 @@ class Database(Service):
     @contextlib.contextmanager
     def stopped(self) -> Iterator[None]:
         """Frozen with all its processes: those of PostgreSQL's open connections, too."""
-        assert self.process is not None
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         with self.frozen():
+            # All that there are, and none of them goes: who would make more, and ask of their ends, stands still.
+            children = self.children()
             for child in children:
-                os.kill(int(child), signal.SIGSTOP)
+                os.kill(child, signal.SIGSTOP)
             try:
                 yield
             finally:
                 for child in children:
-                    os.kill(int(child), signal.SIGCONT)
+                    os.kill(child, signal.SIGCONT)
 
     @contextlib.contextmanager
     def statements(self) -> Iterator[Seen]:

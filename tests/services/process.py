@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import functools
 import os
 import pwd
@@ -26,13 +27,15 @@ from tests.services.wrapped import Process
 T = TypeVar("T")
 ServiceT = TypeVar("ServiceT", bound="Service")
 HOST = "127.0.0.1"
+#: Seconds that a test waits for what comes at once, where the machine has nothing else to do.
+PATIENCE = 120.0
 
 # Runs beside the tests and reads from a pipe that only they hold open. However they end, kill -9 included, the pipe
 # closes; then every server still named by a pid file is killed and the room, which is memory, is given back.
 KEEPER = """
 cat >/dev/null
 for pid in "$1"/*/pid; do test -f "$pid" && kill -KILL "$(cat "$pid")" 2>/dev/null; done
-for _ in 1 2 3 4 5; do rm -rf "$1" 2>/dev/null && exit; sleep 0.2; done
+for _ in $(seq 100); do rm -rf "$1" 2>/dev/null && exit; sleep 0.2; done
 """
 
 # The server writes its own pid before it becomes itself, so that there is no moment when the keeper misses it.
@@ -60,18 +63,27 @@ def program(name: str, package: str, *folders: str) -> str:
     return found or missing(f"{name} is not installed: `make test` as root, or apt-get install {package}.")
 
 
-def until(condition: Callable[[], T], what: str, seconds: float = 20) -> T:
+def until(condition: Callable[[], T], what: str | Callable[[], str], seconds: float = PATIENCE) -> T:
     """The first true answer of `condition`, asked every 10 ms; a failure that says `what` after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):
         if time.monotonic() > deadline:
-            pytest.fail(f"Waited {seconds:g} s in vain: {what}", pytrace=False)
+            said = what if isinstance(what, str) else what()
+            pytest.fail(f"Waited {seconds:g} s in vain: {said}", pytrace=False)
         time.sleep(0.01)
     return answer
 
 
+def lives(pid: int) -> bool:
+    """Whether this process goes on. One that has ended, and of whose end nobody has asked, does not."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
 def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on, and that the kernel gives to no outgoing connection.
+    """A port of 127.0.0.1 that nothing listens on, that the kernel gives to no outgoing connection, and that no other
+    process of tests is given as long as this one runs.
 
     Below 32768, where Linux begins to hand out ports by itself, a stopped server finds its port free again. The choice
     is SystemRandom's because pytest-randomly seeds `random` alike in all workers, which would pick the same ports.
@@ -80,7 +92,30 @@ def free_port() -> int:
         port = random.SystemRandom().randrange(20000, 32000)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((HOST, port))
-            return port
+            if _claimed(port):
+                return port
+
+
+_given: set[int] = set()
+
+
+def _claimed(port: int) -> bool:
+    """Whether the port is this process's from now on: by a lock on one byte of a file, which ends with the process."""
+    if port in _given:
+        return False
+    if (claims := _claims()) is not None:
+        fcntl.lockf(claims, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    _given.add(port)
+    return True
+
+
+@functools.cache
+def _claims() -> int | None:
+    """The file's descriptor; None where nothing can be written: there is no other process of tests there."""
+    with contextlib.suppress(OSError):
+        path = Path(tempfile.gettempdir(), f"demijohn-ports-{os.geteuid()}")
+        return os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    return None
 
 
 @functools.cache
@@ -142,7 +177,7 @@ class Service(ABC):
             return
         command = ["/bin/sh", "-c", BIRTH, str(self.folder / "pid"), *self.command(), *self.options]
         self.process = self._spawn(command)
-        until(lambda: self.answers() or not self.running, f"{self.name} does not answer.\n{self._last_words()}")
+        until(lambda: self.answers() or not self.running, lambda: f"{self.name} does not answer.\n{self._last_words()}")
         if not self.running:
             pytest.fail(f"{self.name} ended as it started.\n{self._last_words()}", pytrace=False)
 
@@ -169,6 +204,12 @@ class Service(ABC):
         finally:
             self.process.send_signal(signal.SIGCONT)
 
+    def children(self) -> list[int]:
+        """The processes that the server has made."""
+        assert self.process is not None
+        pid = self.process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
     def __enter__(self: ServiceT) -> ServiceT:
         self.start()
         return self
@@ -187,9 +228,10 @@ class Service(ABC):
             return
         self.process.send_signal(how)
         try:
-            self.process.wait(20)
+            self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
+            self.process.wait()
             pytest.fail(f"{self.name} did not stop on {how.name}.\n{self._last_words()}", pytrace=False)
         finally:
             (self.folder / "pid").unlink(missing_ok=True)

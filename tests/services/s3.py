@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from typing import ClassVar
 
-from tests.services.process import Service
+from tests.services.process import PATIENCE, Service
 
 
 class S3(Service):
@@ -33,6 +33,6 @@ class S3(Service):
 
     def ask(self, method: str, path: str) -> bytes:
         """What it answers to an unsigned request."""
-        with urllib.request.urlopen(urllib.request.Request(self.url + path, method=method), timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(urllib.request.Request(self.url + path, method=method), timeout=PATIENCE) as answer:  # noqa: S310
             content: bytes = answer.read()
         return content

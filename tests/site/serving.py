@@ -42,14 +42,14 @@ def served(**settings: str) -> Iterator[str]:
             finally:
                 server.terminate()
                 try:
-                    server.wait(20)
+                    server.wait(60)
                 except subprocess.TimeoutExpired:
                     server.kill()  # or the tests would wait for good
                     raise
                 print(path.read_text(errors="replace"))  # pytest shows it where the test has failed
 
 
-def _address(server: subprocess.Popen[bytes], log: Path, seconds: float = 20) -> str:
+def _address(server: subprocess.Popen[bytes], log: Path, seconds: float = 120) -> str:
     """The address that the server says it serves on."""
     deadline = time.monotonic() + seconds
     while server.poll() is None and time.monotonic() < deadline:
