@@ -6,11 +6,14 @@ import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import configuration, settings
 
 from demijohn.config import layers
+from demijohn.memcached.pool import _Pool
+from demijohn.sessions.stores.redis_server import RedisServer
 from tests.lent import ServiceT, borrowed
 from tests.readonly import Sealed
 from tests.services import Database, MariaDB, Memcached, PostgreSQL, Redis
@@ -34,6 +37,24 @@ def nothing_is_preferred() -> Iterator[None]:
     yield
     layers.prefer({})
     layers.insist({})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def answers_may_be_late() -> Iterator[None]:
+    """A site gives up memcached and Redis after a quarter of a second, in which a loaded machine may not come to them.
+    In this process the clients wait four times as long."""
+    with pytest.MonkeyPatch.context() as patch:
+        pool, server = _Pool.__init__, RedisServer.__init__
+
+        def make_pool(self: _Pool, server: str, client: str | None, timeout: float, login: Any) -> None:
+            pool(self, server, client, timeout * 4, login)
+
+        def make_server(self: RedisServer, url: str, *, timeout: int = 250, verify: bool = True) -> None:
+            server(self, url, timeout=timeout * 4, verify=verify)
+
+        patch.setattr(_Pool, "__init__", make_pool)
+        patch.setattr(RedisServer, "__init__", make_server)
+        yield
 
 
 @pytest.fixture(scope="session")

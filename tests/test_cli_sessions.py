@@ -19,7 +19,7 @@ from tests.sites import clean_environment
 
 
 def test_count(place: Place) -> None:
-    place.put(1234, ends_in=100)
+    place.put(1234, ends_in=900)
     place.put(5, ends_in=-10)
     line = "1,234 sessions alive, 5 over and waiting for `demijohn sessions clean`.\n"
     assert place.run("count") == (0, line, "")
@@ -75,7 +75,7 @@ def test_show(store: str, request: pytest.FixtureRequest) -> None:
 
 def test_show_does_not_touch(place: Place) -> None:
     visitor = place.visitor()
-    place.move_end(id_of(visitor), ends_in=100)
+    place.move_end(id_of(visitor), ends_in=300)
     before = place.ends(id_of(visitor))
     assert place.run("show", id_of(visitor))[0] == 0
     assert place.ends(id_of(visitor)) == before

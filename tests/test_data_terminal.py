@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import os
 import pty
 import re
 import signal
 import subprocess
 import termios
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,6 +28,7 @@ class Terminal:
         self.before = termios.tcgetattr(self._ours)
         os.set_blocking(self._ours, False)
         self.shown = ""
+        self._bytes, self._decoder = bytearray(), codecs.getincrementaldecoder("utf-8")("replace")
         self.process = subprocess.Popen(
             [program("setsid", "util-linux"), "--ctty", *command],
             stdin=theirs,
@@ -58,21 +60,24 @@ class Terminal:
 
     def ends(self) -> int:
         """The exit status, when it is over."""
-        deadline = time.monotonic() + 60
-        while self.process.poll() is None:
-            assert time.monotonic() < deadline, self.shown
-            self._look()
-            time.sleep(0.02)
-        self._look()
+
+        def is_over() -> bool:
+            over = self.process.poll() is not None
+            self._look()  # what it has said before its end, and else it might wait for a reader
+            return over
+
+        until(is_over, lambda: f"It does not end. It has shown: {self.shown}")
         assert "Traceback" not in self.shown, self.shown
         assert termios.tcgetattr(self._ours) == self.before, "the terminal is as it was"
         return self.process.returncode
 
     def _look(self) -> None:
-        try:
-            self.shown += os.read(self._ours, 100_000).decode(errors="replace")
-        except (BlockingIOError, OSError):
-            return
+        # A piece is some thousand bytes at most, however much there is; an OSError says that there is no more.
+        with contextlib.suppress(OSError):
+            while piece := os.read(self._ours, 100_000):
+                self._bytes += piece
+        self.shown += self._decoder.decode(bytes(self._bytes))
+        self._bytes.clear()
 
     def close(self) -> None:
         if self.process.poll() is None:

@@ -32,6 +32,7 @@ def test_fifty_threads_share_five_connections(kind: str, request: pytest.Fixture
         return "slept"
 
     shop.db.close()
+    server.hang_up()  # who has closed a connection does not wait until the server has, too
     done, most = threading.Event(), 0
 
     def watch() -> None:
@@ -60,6 +61,7 @@ def full(request: pytest.FixtureRequest) -> Iterator[str]:
     limit, none = ("ALTER ROLE site CONNECTION LIMIT {}", -1)
     if isinstance(server, MariaDB):
         limit, none = ("ALTER USER 'site'@'%' WITH MAX_USER_CONNECTIONS {}", 0)
+    server.hang_up()  # nobody else's counts
     server.execute(limit.format(2))
     yield url
     server.execute(limit.format(none))

@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 from demijohn.database import Database as Plugin
 from tests.ledger import Ledger
 from tests.load import Web
-from tests.services import Database, MariaDB, PostgreSQL, lives, until
+from tests.services import PATIENCE, Database, MariaDB, PostgreSQL, lives, until
 from tests.services.wrapped import inside
 from tests.sites import ROOT, running
 
@@ -27,8 +27,9 @@ from tests.sites import ROOT, running
 CLIENTS = int(os.environ.get("RESTART_CLIENTS", "25"))
 #: How many times each story is told; for a run by hand.
 MORE = int(os.environ.get("RESTARTS", "1"))
-#: Seconds after the server's return from which on every GET is answered.
-BACK = 2.0
+#: Seconds after the server's return, and GETs after those that were answered 200 one after the other, from which on
+#: each of them is.
+BACK, IN_A_ROW = 2.0, 100
 SECRET = "a-secret-of-the-tests-and-not-a-short-one"
 GUNICORN = [sys.executable, "-m", "gunicorn", "--workers=2", "--worker-class=gthread", "--threads=8"]
 GUNICORN += [f"--config={ROOT / 'gunicorn.conf.py'}"]
@@ -115,22 +116,34 @@ async def visited(ledger: Ledger, story: Callable[[], Awaitable[None]]) -> None:
 async def answered(ledger: Ledger, more: int) -> None:
     """Wait until so many requests more were answered 200."""
     goal = ledger.web.statuses[200] + more
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while ledger.web.statuses[200] < goal and time.monotonic() < deadline:
         await asyncio.sleep(0.01)
 
 
+async def recovered(ledger: Ledger, since: float) -> float:
+    """Wait until the site has found the server again. When that was."""
+    await asyncio.sleep(BACK)
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        latest = [status for sent, status, get in ledger.answers if get and sent >= since][-IN_A_ROW:]
+        if latest == [200] * IN_A_ROW:
+            break
+        await asyncio.sleep(0.05)
+    return time.monotonic()
+
+
 async def fall(ledger: Ledger, server: Database, falls: list[Fall], figures: list[str]) -> None:
-    """The server goes down and comes back: while it is down a GET is answered 200 or 503, and soon after it 200."""
+    """The server goes down and comes back: while it is down a GET is answered 200 or 503, and then 200 again."""
     began = time.monotonic()
     for down, seconds in falls:
         await asyncio.to_thread(down, server)
         await asyncio.sleep(seconds)
         await asyncio.to_thread(server.start)
     back = time.monotonic()
-    await asyncio.sleep(BACK)
+    well = await recovered(ledger, back)
     await answered(ledger, 100)
-    during, after = ledger.statuses(began, back + BACK), ledger.statuses(back + BACK)
+    during, after = ledger.statuses(began, well), ledger.statuses(well)
     if set(during) - {200, 503} or set(after) != {200}:
         ledger.wrongs.append(f"GETs: {dict(during)} while it was down, {dict(after)} after its return")
     refused = [sent for sent, status, _ in ledger.answers if status == 503 and sent >= back]
@@ -191,10 +204,13 @@ def test_no_entry_is_lost_or_made_twice_when_a_worker_is_killed(sqlite_url: str)
 
 def _workers(port: int) -> list[int]:
     """The worker processes of the gunicorn that was started for this port, the oldest first."""
-    for children in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
-        for child in children.read_text().split():
-            with contextlib.suppress(OSError):
-                if f"PORT={port}".encode() in Path(f"/proc/{child}/environ").read_bytes().split(b"\0"):
-                    master = inside(int(child))
-                    return [*map(int, Path(f"/proc/{master}/task/{master}/children").read_text().split())]
+    children: list[str] = []
+    for task in Path(f"/proc/{os.getpid()}/task").iterdir():
+        with contextlib.suppress(OSError):  # a thread that has ended
+            children += (task / "children").read_text().split()
+    for child in children:
+        with contextlib.suppress(OSError):
+            if f"PORT={port}".encode() in Path(f"/proc/{child}/environ").read_bytes().split(b"\0"):
+                master = inside(int(child))
+                return [*map(int, Path(f"/proc/{master}/task/{master}/children").read_text().split())]
     return []

@@ -11,7 +11,7 @@ import pytest
 from demijohn import hosts
 from tests.hosts import SECRET, Instance, run, served_after_rests, visited, written_for
 from tests.hosts.docker import Image, image
-from tests.services import HOST, MariaDB, missing
+from tests.services import HOST, MariaDB, until
 from tests.services.database import ACCOUNT, PASSWORD
 
 SAE = hosts.find("sae-container")
@@ -31,9 +31,7 @@ def container(site: Path) -> Image:
 
 @pytest.fixture(scope="module")
 def instance(container: Image, site: Path, the_mariadb: MariaDB) -> Iterator[Instance]:
-    with socket.socket() as probe:
-        if not probe.connect_ex((HOST, PORT)):
-            missing(f"Something listens on {PORT} already, the port of Sina App Engine's containers.")
+    until(lambda: not _listens(), f"Something listens on {PORT} already, the port of Sina App Engine's containers.")
     the_mariadb.start()
     the_mariadb.create(DATABASE)
     given = {
@@ -48,6 +46,11 @@ def instance(container: Image, site: Path, the_mariadb: MariaDB) -> Iterator[Ins
     run("PYTHONPATH=src python -m demijohn db create", environ, site)
     with the_mariadb.setting("wait_timeout", 2), Instance(container.command, environ, site, port=PORT) as instance:
         yield instance
+
+
+def _listens() -> bool:
+    with socket.socket() as probe:
+        return not probe.connect_ex((HOST, PORT))
 
 
 def test_a_visitor_signs_up_writes_and_reads_also_when_mysql_has_hung_up(

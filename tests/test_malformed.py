@@ -20,8 +20,8 @@ from tests.uploads import uploads
 
 CASES = malformed()
 LINES = 16  # connections at a time
-#: Seconds in which each must be answered or hung up on.
-PATIENCE = 5
+#: Seconds in which each must be answered or hung up on: fewer than those after which a server gives up by itself.
+PATIENCE = 20
 #: What HTTP asks a server to say to what it does not know: a transfer coding (RFC 9112 section 6.1), a version (RFC
 #: 9110 section 15.6.6).
 PROPER = {501, 505}

@@ -81,6 +81,7 @@ def test_statements_are_counted_in_order_and_in_full(database: Database) -> None
 
 def test_a_database_hangs_up_on_its_clients(database: Database) -> None:
     engine = sqlalchemy.create_engine(database.create("idle"))
+    database.hang_up()  # on those whom other tests have left
     with engine.connect() as connection:
         assert database.hang_up() == 1
         with pytest.raises(OperationalError):

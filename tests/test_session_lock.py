@@ -10,6 +10,7 @@ import pytest
 
 from demijohn.errors import LockLostError, SessionLockedError, StoreCannotError
 from demijohn.sessions.stores.base import Locking
+from tests.services import PATIENCE
 from tests.visits import Visitor, Visits, elsewhere, fails
 
 
@@ -18,7 +19,7 @@ def locked(visitor: Visitor, handler: Callable[[Any], Any], **options: Any) -> C
 
     def handle(session: Any) -> Any:
         if isinstance(visitor.visits.store, Locking):
-            with session.lock(**options):
+            with session.lock(**{"wait": PATIENCE, "life": 2 * int(PATIENCE), **options}):
                 return handler(session)
         with pytest.raises(StoreCannotError) as caught, session.lock(**options):
             pytest.fail("There is no lock, and the work was begun.")
@@ -162,7 +163,7 @@ def test_a_lock_ends_by_itself_and_who_has_lost_it_keeps_nothing(
 ) -> None:
     def too_slow(session: Any) -> None:
         session["slow"] = 1
-        elsewhere(lambda: visitor.run(locked(visitor, count, wait=20)))
+        elsewhere(lambda: visitor.run(locked(visitor, count, wait=PATIENCE)))
 
     def work(session: Any) -> None:
         if can(visitor):
@@ -210,7 +211,7 @@ def test_who_waits_for_a_session_that_ends_begins_a_new_one(visitor: Visitor) ->
             assert not begun.done()
             session.logout()
             session.persist()
-            begun.result(20)
+            begun.result(PATIENCE)
 
         visitor.run(locked(visitor, sign_out))
     assert waiting.data() == {"count": 1}

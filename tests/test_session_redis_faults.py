@@ -92,10 +92,14 @@ def test_an_answer_after_two_seconds_is_too_late(store: RedisStore, redis: Redis
 
 def test_after_a_fault_no_old_connection_is_used(redis: Redis) -> None:
     store = RedisStore.at(redis.url, timeout=1000)
-    with ThreadPoolExecutor(5) as threads:
-        redis.ask("CLIENT PAUSE 100")
+
+    def several() -> bool:
+        redis.ask("CLIENT PAUSE 300")
         list(threads.map(lambda _: store.read(ID), range(5)))
-    until(lambda: clients(redis) > 2, "There is only one connection.")
+        return clients(redis) > 2
+
+    with ThreadPoolExecutor(5) as threads:
+        until(several, "There is only one connection.")
     with redis.frozen(), unavailable("Timeout"):
         store.read(ID)
     until(lambda: clients(redis) == 1, "There are old connections.")  # the one that asks

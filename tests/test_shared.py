@@ -52,10 +52,9 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Moves our own clock, not the stores', by so many seconds from now on."""
-    moved = [0.0]
-    real = time.time
-    monkeypatch.setattr(time, "time", lambda: real() + moved[0])
+    """Puts our own clock, not the stores', so many seconds ahead. By itself it stands still."""
+    moved, began = [0.0], time.time()
+    monkeypatch.setattr(time, "time", lambda: began + moved[0])
     return lambda seconds: moved.__setitem__(0, seconds)
 
 

@@ -102,7 +102,7 @@ def test_a_ticket_that_was_deleted_begins_again(make: Any, database_url: str) ->
 
 def test_all_connections_of_the_site_may_be_taken(make: Any, url: str) -> None:
     """Each request that fails holds one, and a ticket waits for none of them."""
-    faulty = make(url, database__pool_size=2, database__max_overflow=0, database__pool_timeout=20)
+    faulty = make(url, database__pool_size=2, database__max_overflow=0, database__pool_timeout=100)
     gate = threading.Barrier(2)
 
     @faulty.site.get("/hold")
@@ -117,7 +117,7 @@ def test_all_connections_of_the_site_may_be_taken(make: Any, url: str) -> None:
     with ThreadPoolExecutor(2) as threads:
         answers = list(threads.map(lambda _: Client(faulty.site).get("/hold").status, range(2)))
     assert answers == [500, 500]
-    assert time.monotonic() - began < 15, "nobody has waited for the pool"
+    assert time.monotonic() - began < 90, "nobody has waited for the pool"
     assert faulty.counts() == {"InterruptedError": 2}
 
 

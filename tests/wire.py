@@ -32,10 +32,14 @@ class Wire:
 
     def cut(self) -> None:
         """End all connections, and take no new ones."""
-        for end in self._sockets:
+        for end in self._sockets[:1]:
+            end.shutdown(socket.SHUT_RDWR)  # which wakes whoever waits there
+        for thread in self._threads[:1]:
+            thread.join()  # and lets nobody in any more
+        for end in self._sockets[1:]:
             with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)  # which wakes whoever reads from it
-        for thread in self._threads:
+                end.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads[1:]:
             thread.join()
         for end in self._sockets:
             end.close()
@@ -45,8 +49,9 @@ class Wire:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = door.accept()
+                self._sockets.append(near)
                 far = socket.create_connection((HOST, self._port))
-                self._sockets += [near, far]
+                self._sockets.append(far)
                 self._begin(_pass_on, near, far)
                 self._begin(_pass_on, far, near)
 
