@@ -17,7 +17,7 @@ KEY = "what all of them count"
 
 def opened(store: str, url: str) -> Shared:
     if store == "memcached":
-        return MemcachedShared(Memcached([url]))
+        return MemcachedShared(Memcached([url], timeout=4000))  # milliseconds; the machine may be loaded
     database = Database(url)
     return SqlShared(database.alone, database.metadata, database.redo)
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from demijohn.database import Database
 from tests.client import Client
+from tests.services import PATIENCE
 
 
 class Shop:
@@ -17,7 +18,7 @@ class Shop:
 
     def __init__(self, url: str, **options: Any) -> None:
         self.app = bottle.Bottle()
-        self.db: Database = self.app.install(Database(url, **options))
+        self.db: Database = self.app.install(Database(url, **{"pool_timeout": PATIENCE, **options}))
         Model: Any = self.db.Model
 
         class Note(Model):

@@ -212,5 +212,5 @@ def _workers(port: int) -> list[int]:
         with contextlib.suppress(OSError):
             if f"PORT={port}".encode() in Path(f"/proc/{child}/environ").read_bytes().split(b"\0"):
                 master = inside(int(child))
-                return [int(worker) for worker in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
+                return [*map(int, Path(f"/proc/{master}/task/{master}/children").read_text().split())]
     return []

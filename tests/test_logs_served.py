@@ -30,6 +30,7 @@ demijohn:
   database.url: ""
   memcached: {url: "127.0.0.1:1", username: ann, password: planted-memcached-password}
   session.type: cookie
+  log: {slow_request: off, slow_query: off}
   app: {payment: {api_key: planted-payment-key}, title: Shop}
 """
 DOOR = """

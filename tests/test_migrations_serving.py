@@ -25,7 +25,7 @@ def project(tmp_path: Path, database_url: str) -> Project:
 
 
 def warned(project: Project, caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What the log hears while a process answers some requests."""
+    """What the log hears of the database while a process answers some requests."""
     site = project.site()
     visitor = Client(site)
     with caplog.at_level(logging.DEBUG, "demijohn.database"):
@@ -36,7 +36,8 @@ def warned(project: Project, caplog: pytest.LogCaptureFixture) -> list[str]:
         until(lambda: not any(t.name == "demijohn-schema" for t in threading.enumerate()), "It hangs.")
     site.sessions.close()
     site.db.close()
-    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    told = [record for record in caplog.records if record.name == "demijohn.database"]
+    return [record.getMessage() for record in told if record.levelno >= logging.WARNING]
 
 
 def test_behind_and_ahead_are_told_apart_and_once(project: Project, caplog: pytest.LogCaptureFixture) -> None:

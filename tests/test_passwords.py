@@ -345,7 +345,7 @@ def test_a_fork_hashes_with_threads_of_its_own(cheap: None) -> None:
     stored = hash_password("secret")
     child = os.fork()
     if child == 0:
-        signal.alarm(int(PATIENCE))  # or it would wait for its parent's threads for good
+        signal.alarm(PATIENCE)  # or it would wait for its parent's threads for good
         os._exit(0 if check_password("secret", stored) and not check_password("guess", stored) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert check_password("secret", stored)

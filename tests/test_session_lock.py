@@ -19,7 +19,7 @@ def locked(visitor: Visitor, handler: Callable[[Any], Any], **options: Any) -> C
 
     def handle(session: Any) -> Any:
         if isinstance(visitor.visits.store, Locking):
-            with session.lock(**{"wait": PATIENCE, "life": 2 * int(PATIENCE), **options}):
+            with session.lock(**{"wait": PATIENCE, "life": 2 * PATIENCE, **options}):
                 return handler(session)
         with pytest.raises(StoreCannotError) as caught, session.lock(**options):
             pytest.fail("There is no lock, and the work was begun.")

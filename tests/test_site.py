@@ -18,9 +18,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from demijohn import ConfigError, Site, view
 from tests.client import Client
-from tests.services import MariaDB, Memcached
+from tests.services import PATIENCE, MariaDB, Memcached
 
-SETTINGS = {"environment": "production", "secret": "only-the-tests-know-this-secret"}
+SETTINGS = {
+    "environment": "production",
+    "secret": "only-the-tests-know-this-secret",
+    "database.pool_timeout": PATIENCE,
+}
 
 
 @pytest.fixture

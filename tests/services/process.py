@@ -28,7 +28,7 @@ T = TypeVar("T")
 ServiceT = TypeVar("ServiceT", bound="Service")
 HOST = "127.0.0.1"
 #: Seconds that a test waits for what comes at once, where the machine has nothing else to do.
-PATIENCE = 120.0
+PATIENCE = 120
 
 # Runs beside the tests and reads from a pipe that only they hold open. However they end, kill -9 included, the pipe
 # closes; then every server still named by a pid file is killed and the room, which is memory, is given back.

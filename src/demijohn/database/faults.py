@@ -7,7 +7,7 @@ from typing import Any
 
 import bottle
 from sqlalchemy import exc
-from sqlalchemy.orm.exc import DetachedInstanceError
+from sqlalchemy.orm import exc as orm_exc
 
 from demijohn.errors import DatabaseDownError
 
@@ -87,7 +87,7 @@ def is_busy(error: Exception) -> bool:
 
 def explain(error: Exception) -> None:
     """Add to the error of an object that has lost its session what can be done."""
-    if isinstance(error, DetachedInstanceError) and DETACHED not in str(error.args[0]):
+    if isinstance(error, orm_exc.DetachedInstanceError) and DETACHED not in str(error.args[0]):
         error.args = (f"{error.args[0]}. {DETACHED}",)
 
 

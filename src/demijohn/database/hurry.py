@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.pool import QueuePool
+from sqlalchemy import QueuePool
 
 from demijohn.database.dialects import PATIENCE
 

@@ -256,7 +256,7 @@ class Database:
 
         :returns: the rows of a SELECT, and the number of rows that another statement matched.
         """
-        from sqlalchemy.exc import DBAPIError
+        from sqlalchemy import exc
 
         # A request that holds one connection and waits for a second can wait for ever: all may be held so.
         held = self._held(to_read=statement.is_select and not statement.get_execution_options().get("fresh"))
@@ -265,7 +265,7 @@ class Database:
         try:
             with self.engine.connect() as connection:
                 return _result(connection, statement, parameters)
-        except DBAPIError as error:
+        except exc.DBAPIError as error:
             if not error.connection_invalidated:
                 raise
         with self.engine.connect() as connection:  # a fresh one: the pool has dropped the others, too

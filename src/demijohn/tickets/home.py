@@ -103,7 +103,7 @@ class Home:
         if self._make_engine is None:
             self._spill()
             return
-        from sqlalchemy.exc import SQLAlchemyError
+        from sqlalchemy import exc
 
         from demijohn.errors import DemijohnError
         from demijohn.tickets.table import TABLE, MissingTableError
@@ -121,7 +121,7 @@ class Home:
                     MAKE_IT,
                 )
             self._not_before = time.monotonic() + TABLE_PAUSE
-        except (SQLAlchemyError, DemijohnError, OSError) as error:
+        except (exc.SQLAlchemyError, DemijohnError, OSError) as error:
             # A server that lets every attempt take its time is asked more seldom.
             self._outage.pause = min(max(1.0, 10 * (time.monotonic() - began)), LONGEST_PAUSE)
             self._outage.failed(getattr(error, "orig", None) or error)

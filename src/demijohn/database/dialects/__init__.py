@@ -1,10 +1,14 @@
 """SQLAlchemy's dialects with transactions that begin when they must.
 
-Each is imported when a URL names it, by SQLAlchemy: one takes 1.5 MB and 10 ms."""
+Each is imported when a URL names it, by SQLAlchemy: one takes 1.5 MB and 10 ms.
+
+Here, and wherever SQLAlchemy may not have been imported yet, a package of it is imported before its parts. Two threads
+of which one comes by the package and the other by a part of it wait for each other, and Python breaks one of them off.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy.dialects import registry
+from sqlalchemy import dialects
 
 from demijohn.database.dialects.lazy import ALONE as ALONE
 from demijohn.database.dialects.lazy import MOVE as MOVE
@@ -22,6 +26,6 @@ LAZY = {
     "sqlite": "sqlite+demijohn",
     "sqlite+pysqlite": "sqlite+demijohn",
 }
-registry.register("mysql.demijohn", f"{__name__}.mysql", "MySQL")
-registry.register("postgresql.demijohn", f"{__name__}.postgresql", "PostgreSQL")
-registry.register("sqlite.demijohn", f"{__name__}.sqlite", "SQLite")
+dialects.registry.register("mysql.demijohn", f"{__name__}.mysql", "MySQL")
+dialects.registry.register("postgresql.demijohn", f"{__name__}.postgresql", "PostgreSQL")
+dialects.registry.register("sqlite.demijohn", f"{__name__}.sqlite", "SQLite")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.postgresql import psycopg
 
 from demijohn.database.dialects.lazy import LazyTransactions
 
 
-class PostgreSQL(LazyTransactions, PGDialect_psycopg):
+class PostgreSQL(LazyTransactions, psycopg.PGDialect_psycopg):
     supports_statement_cache = True  # as for MySQL
 
     def in_transaction(self, connection: Any) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.dialects.sqlite import pysqlite
 
 from demijohn.database.dialects.lazy import LazyTransactions
 
 
-class SQLite(LazyTransactions, SQLiteDialect_pysqlite):
+class SQLite(LazyTransactions, pysqlite.SQLiteDialect_pysqlite):
     supports_statement_cache = True  # as for MySQL
     # A deferred BEGIN that turns into a write fails at once when another connection has written in between.
     begin_statement = "BEGIN IMMEDIATE"

@@ -1,0 +1,56 @@
+"""Two threads that import the same for the first time, each by another way, as the first visitors of a process do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.services import PATIENCE
+from tests.sites import ROOT, clean_environment
+
+KINDS = ("mysql", "postgresql", "sqlite")
+#: One thread is in the middle of a package; the other has begun with what Demijohn has, and has come to where it waits.
+PROGRAM = """
+import importlib, sys, threading, time
+from importlib import _bootstrap
+
+package, ours = sys.argv[1:]
+main = threading.get_ident()
+other = threading.Thread(target=importlib.import_module, args=(ours,))
+
+def waits_for_us():
+    locks = _bootstrap._blocking_on.get(other.ident) or []
+    return any(lock.owner == main for lock in (locks if isinstance(locks, list) else [locks]))
+
+def look(event, arguments):
+    if event == "import" and arguments[0].startswith(package + ".") and other.ident is None:
+        other.start()
+        while other.is_alive() and not waits_for_us():
+            time.sleep(0.001)
+
+sys.addaudithook(look)
+importlib.import_module(package)
+other.join()
+assert other.ident is not None
+importlib.import_module(ours)
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "ours"),
+    [
+        *((f"sqlalchemy.dialects.{name}", f"demijohn.database.dialects.{name}") for name in KINDS),
+        ("sqlalchemy", "demijohn.database.engine"),
+        ("sqlalchemy", "demijohn.database.hurry"),
+        ("sqlalchemy.orm", "demijohn.database.faults"),
+        ("sqlalchemy", "demijohn.sessions.stores.sql"),
+    ],
+)
+def test_neither_is_broken_off(package: str, ours: str) -> None:
+    command = [sys.executable, "-c", PROGRAM, package, ours]
+    done = subprocess.run(
+        command, cwd=ROOT, env=clean_environment(), stderr=subprocess.PIPE, text=True, timeout=PATIENCE, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
