@@ -167,7 +167,7 @@ def test_nginx_before_uwsgi(sockets: dict[str, Any]) -> None:
 
 def test_demijohn_run(tmp_path: Path) -> None:
     site = tmp_path / "app.py"
-    site.write_text("from tests.apps.whois import make\nsite = make()\n")
+    site.write_text("from tests.apps.whois import make\nsite = make(**{'security.hosts': ['site.example']})\n")
     command = [sys.executable, "-m", "demijohn", "run", "--no-reload", f"--root={tmp_path}"]
     (tmp_path / "index.wsgi").write_text("from app import site\napplication = site\n")
     with running(command, {"PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])}, tmp_path) as url:
