@@ -66,7 +66,6 @@ class Served:
         self.process = Sealed(command, cwd=folder, env=environment, stdout=files[0], stderr=files[1])
         for file in files:
             file.close()
-        until(lambda: answers(self.url), "The site does not answer.")
 
     def get(self, path: str, **headers: str) -> Any:
         headers["Cookie"] = "session=planted-session-of-ann"
@@ -93,6 +92,7 @@ def served(folder: Path, command: list[str], **environ: str) -> Iterator[Served]
         shutil.copy(ROOT / name, folder)
     served = Served(folder, command, environ)
     try:
+        until(lambda: answers(served.url), "The site does not answer.")
         yield served
     finally:
         served.process.kill()

@@ -47,6 +47,8 @@ def opened(clock: Clock) -> Iterator[Callable[[Project], tuple[Site, Client]]]:
     for site in sites:
         site.sessions.close()
         site.db.close()
+        if site.memcached is not None:
+            site.memcached.close()
 
 
 def command(project: Project, *words: str) -> int:

@@ -53,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
         return _end(site) if args.action == OFF else _status(site)
     finally:
         site.db.close()
+        if site.memcached is not None:
+            site.memcached.close()
 
 
 def _begin(site: Site, args: argparse.Namespace) -> int:
