@@ -126,7 +126,7 @@ class Maintenance:
             self._stands_open = notice.mode == OFF
 
     def _ask(self, shared: Callable[[], bytes | None]) -> None:
-        from demijohn.shared.errors import SharedDownError
+        from demijohn.shared import SharedDownError
 
         try:
             text = shared()

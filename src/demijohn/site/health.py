@@ -110,7 +110,7 @@ def _reader(site: Site) -> Callable[[], bytes | None] | None:
     cache = lru_cache(maxsize=1)(partial(in_memcached, site))
 
     def find() -> bytes | None:
-        from demijohn.shared.errors import SharedDownError
+        from demijohn.shared import SharedDownError
 
         down = None
         # To connect to an SQLite file would make it; and SQLAlchemy is not imported for nothing.
@@ -142,7 +142,7 @@ class _Table:
                 if not self._site.db.has_table(TABLE, seconds=PATIENCE):
                     return None
             except Exception as error:
-                from demijohn.shared.errors import SharedDownError
+                from demijohn.shared import SharedDownError
 
                 raise SharedDownError("the database", error) from error
             self._shared = in_database(self._site)
