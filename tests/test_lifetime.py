@@ -381,7 +381,7 @@ def test_a_handler_finds_in_the_environ_what_bottle_puts_there() -> None:
     assert (kept[1]["bottle.raw_path"], kept[1]["PATH_INFO"]) == ("/Ã©/a", "/é/a")
 
 
-@pytest.mark.parametrize("name", ["_handle", "_cast"])
+@pytest.mark.parametrize("name", ["_handle", "_cast", "trigger_hook"])
 @pytest.mark.parametrize("where", ["class", "subclass"])
 def test_who_replaces_a_step_of_bottle_s_is_called(monkeypatch: pytest.MonkeyPatch, name: str, where: str) -> None:
     usual, called = getattr(bottle.Bottle, name), []

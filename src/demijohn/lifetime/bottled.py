@@ -2,7 +2,8 @@
 
 Bottle asks for hooks that nobody has set, decodes what is ASCII, and reads and writes its request and its response by
 properties, each of which is a function. Handlers, plugins, hooks and error pages find all as Bottle leaves it. Where
-somebody has replaced `_handle` or `_cast`, in a subclass or as Sentry does, that one is called.
+somebody has replaced `_handle`, `_cast` or `trigger_hook`, in a subclass, in one app or, as Sentry does, in all, that
+one is called.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ if TYPE_CHECKING:  # Python 3.10 has no wsgiref.types
     from wsgiref.types import WSGIEnvironment
 
 request, response = bottle.request, bottle.response
-_handle, _cast = (
-    each if each.__globals__ is vars(bottle) else None for each in (bottle.Bottle._handle, bottle.Bottle._cast)
+_handle, _cast, _trigger_hook = (
+    each if getattr(each, "__globals__", None) is vars(bottle) else None
+    for each in (bottle.Bottle._handle, bottle.Bottle._cast, bottle.Bottle.trigger_hook)
 )
 # The functions in Bottle's properties: past the property a call costs half. Each thread finds its own values.
 _set_environ = bottle.LocalRequest.environ.fset
@@ -35,6 +37,9 @@ def bind(environ: WSGIEnvironment) -> None:
     """`request.bind(environ)` and `response.bind()`."""
     environ["bottle.request"] = request
     _set_environ(request, environ)
+    if response.default_status != 200:
+        response.bind()
+        return
     _set_cookies(response, None)
     _set_headers(response, {})
     _set_body(response, "")
@@ -44,7 +49,10 @@ def bind(environ: WSGIEnvironment) -> None:
 
 def handle(app: Any, environ: WSGIEnvironment) -> Any:
     """`Bottle._handle`: what the handler returns or raises, or an error in its place."""
-    if getattr(app._handle, "__func__", None) is not _handle:
+    kind, own = type(app), app.__dict__
+    if kind._handle is not _handle or "_handle" in own:
+        return app._handle(environ)
+    if kind.trigger_hook is not _trigger_hook or "trigger_hook" in own:
         return app._handle(environ)
     path = environ["bottle.raw_path"] = environ["PATH_INFO"]
     if not path.isascii():
@@ -52,9 +60,9 @@ def handle(app: Any, environ: WSGIEnvironment) -> Any:
     environ["bottle.app"] = app
     bind(environ)
     hooks = app._hooks
-    out = None
     try:
         while True:
+            out = None
             try:
                 if hooks["before_request"]:
                     app.trigger_hook("before_request")
@@ -95,7 +103,9 @@ def handle(app: Any, environ: WSGIEnvironment) -> Any:
 def cast(app: Any, handled: Any) -> Any:
     """`Bottle._cast`: the body of the answer. Text and bytes are made one here, all else there."""
     kind = type(handled)
-    if not handled or (kind is not bytes and kind is not str) or type(app)._cast is not _cast:
+    if (kind is not bytes and kind is not str) or not handled:
+        return app._cast(handled)
+    if type(app)._cast is not _cast or "_cast" in app.__dict__:
         return app._cast(handled)
     headers = _get_headers(response)
     if kind is str:
@@ -110,7 +120,7 @@ def cast(app: Any, handled: Any) -> Any:
 
 def header_list(code: int) -> Headers:
     """`response.headerlist`, without encoding and decoding what is ASCII anyway."""
-    if _get_cookies(response) or code in bottle.BaseResponse.bad_headers:
+    if _get_cookies(response) or code in response.bad_headers:
         return response.headerlist  # type: ignore[no-any-return]
     kept = _get_headers(response)
     out = []
