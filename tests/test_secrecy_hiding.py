@@ -296,8 +296,8 @@ import json, resource, sys
 from demijohn.secrecy import query
 from demijohn.secrecy.hiding import Secrets
 
-resource.setrlimit(resource.RLIMIT_CPU, (100, 100))
-size = 1 << 18
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+size = 1 << 17
 for piece in json.load(sys.stdin):
     text = piece * (size // len(piece))
     Secrets(["of the tests"]).hide(text, most=len(text))
@@ -307,7 +307,7 @@ for piece in json.load(sys.stdin):
 
 
 def test_a_text_is_searched_in_a_time_that_grows_with_it() -> None:
-    """A quarter of a million characters take a tenth of a second; where twice as many took four times as long, it would
-    be minutes. Counted is the processor's time, and it is not measured, but ends what never would."""
+    """131,072 characters take a twentieth of a second; where twice as many took four times as long, it would be
+    minutes. Counted is the processor's time, and it is not measured, but ends what never would."""
     run = [sys.executable, "-c", HOSTILE]
     subprocess.run(run, cwd=Path(__file__).parent.parent, input=json.dumps(PIECES), text=True, check=True)
