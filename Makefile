@@ -22,10 +22,12 @@ test: packages .venv/test
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
 
-# A site that a test starts can write nothing at all, here as in `make test`: tests/readonly.py.
+# A site that a test starts can write nothing at all, here as in `make test`: tests/readonly.py. Caches are pip's and uv's;
+# by /proc a process is told to forget the peak of its memory.
 readonly: packages .venv/test
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && bwrap --ro-bind / / --dev /dev --tmpfs /dev/shm \
-		--bind "$$folder" "$$folder" --setenv TMPDIR "$$folder" --die-with-parent -- \
+		--bind "$$folder" "$$folder" --setenv TMPDIR "$$folder" --setenv XDG_CACHE_HOME "$$folder" \
+		--bind /proc /proc --die-with-parent -- \
 		$(BIN)/pytest -p no:cacheprovider --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
 
 # Side by side, the output of each in one piece.

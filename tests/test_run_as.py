@@ -142,7 +142,8 @@ def test_a_disk_that_cannot_be_written_and_a_site_that_stays(tmp_path: Path, no_
         assert not (root / "a").exists()
         line = 1 + SOURCE.splitlines().index("    open(os.path.join(ROOT, 'a'), 'w').write('here')")
         assert f"app/__init__.py:{line} writes a: nothing can be written there." in running.log
-        assert running.get("/temp") == (200, "written")
+        if wrapped or os.access("/tmp", os.W_OK):  # noqa: S108 - the hook has no /tmp to give but this machine's
+            assert running.get("/temp") == (200, "written")
         assert running.get("/freeze") == (200, "frozen")
         assert running.stop() == 1
         assert "The site has not ended 3 s after SIGTERM: Google App Engine kills it." in running.log
