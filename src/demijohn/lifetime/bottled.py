@@ -33,7 +33,7 @@ _set_body = bottle.LocalResponse.body.fset
 _RESET = "Call route.call() after route.reset() and return the result."
 
 
-def bind(environ: WSGIEnvironment) -> None:
+def _bind(environ: WSGIEnvironment) -> None:
     """`request.bind(environ)` and `response.bind()`."""
     environ["bottle.request"] = request
     _set_environ(request, environ)
@@ -58,7 +58,7 @@ def handle(app: Any, environ: WSGIEnvironment) -> Any:
     if not path.isascii():
         environ["PATH_INFO"] = path.encode("latin1").decode("utf8", "ignore")
     environ["bottle.app"] = app
-    bind(environ)
+    _bind(environ)
     hooks = app._hooks
     try:
         while True:
